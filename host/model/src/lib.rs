@@ -1,0 +1,25 @@
+//! Labels, samples, histograms, matchers, durations, and the exposition formats in and out.
+//!
+//! The vocabulary that every other crate speaks. It knows nothing of storage, queries, plugins or the network, does no I/O and
+//! never reads a clock: times come in as arguments, always as milliseconds of Unix time ([`TimeMs`]).
+
+mod alert;
+mod histogram;
+mod labels;
+mod matcher;
+mod sample;
+
+pub use alert::Alert;
+pub use histogram::{CounterResetHint, Histogram, Span};
+pub use labels::{Labels, LabelsBuilder};
+pub use matcher::{MatchOp, Matcher, MatcherError};
+pub use sample::{
+    FloatPoint, HistogramPoint, MetricMetadata, MetricType, STALE_NAN_BITS, Sample, SampleBatch, SeriesData, Value,
+    is_stale_nan, stale_nan,
+};
+
+/// Milliseconds of Unix time.
+pub type TimeMs = i64;
+
+/// The label that holds a series' metric name.
+pub const METRIC_NAME: &str = "__name__";

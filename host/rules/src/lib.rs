@@ -1,1 +1,22 @@
-//! skeleton
+//! Recording and alerting rules: groups, `for` and `keep_firing_for`, what is written and what is sent.
+//!
+//! Knows the model, PromQL and texts; nothing of storage, of time or of where alerts go. A group is evaluated by
+//! [`Group::evaluate`], which is handed the time and, in an [`Env`], the queries and appends of whoever has a store: so a rule sees what the
+//! rule before it recorded, and the same code runs under a test's clock.
+
+mod alerting;
+mod group;
+mod recording;
+mod rule;
+mod template;
+
+pub use alerting::{ActiveAlert, AlertState, AlertingRule};
+pub use group::{Group, GroupStatus, Iteration, RuleStatus, eval_timestamp};
+pub use recording::RecordingRule;
+pub use rule::{Env, EvalError, GroupSpec, Health, Instance, Rule, RuleKind, RuleSpec};
+pub use template::{TemplateData, expand};
+
+/// Series that tell which alerts are pending or firing.
+pub const ALERTS: &str = "ALERTS";
+/// Series that tell since when (Unix seconds), from which `for` goes on after a restart.
+pub const ALERTS_FOR_STATE: &str = "ALERTS_FOR_STATE";

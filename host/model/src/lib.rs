@@ -4,15 +4,25 @@
 //! never reads a clock: times come in as arguments, always as milliseconds of Unix time ([`TimeMs`]).
 
 mod alert;
+mod duration;
 mod histogram;
+mod kahan;
 mod labels;
 mod matcher;
+mod number;
 mod sample;
 
 pub use alert::Alert;
-pub use histogram::{CounterResetHint, Histogram, Span};
+pub use duration::{DurationError, DurationMs};
+pub use histogram::{
+    AddNotes, Bucket, BucketIter, CUSTOM_BUCKETS_SCHEMA, ClassicBucketsError, ClassicHistogram, CounterResetHint,
+    Histogram, HistogramError, HistogramLiteral, HistogramSum, InvalidHistogram, LiteralError, MAX_EXPONENTIAL_SCHEMA,
+    MIN_EXPONENTIAL_SCHEMA, NanObservations, QuantileEstimate, Span,
+};
+pub use kahan::Kahan;
 pub use labels::{Labels, LabelsBuilder};
-pub use matcher::{MatchOp, Matcher, MatcherError};
+pub use matcher::{MatchOp, Matcher, MatcherError, go_regex, go_regex_anchored};
+pub use number::{ExponentFloat, GoFloat, OpenMetricsFloat, PlainFloat, parse_exposition_float, parse_go_float};
 pub use sample::{
     FloatPoint, HistogramPoint, MetricMetadata, MetricType, STALE_NAN_BITS, Sample, SampleBatch, SeriesData, Value,
     is_stale_nan, stale_nan,

@@ -6,10 +6,14 @@
 pub mod ast;
 mod engine;
 mod functions;
+mod ops;
 mod parser;
+mod print;
+mod quote;
 mod source;
 
 pub use engine::{Options, QueryError, QueryResult, QueryValue, query_instant, query_range};
-pub use functions::Function;
-pub use parser::{ParseError, ParserOptions, parse};
+pub use functions::{FUNCTIONS, Function, function};
+pub use parser::{MAX_QUERY_DEPTH, MAX_QUERY_LENGTH, ParseError, ParserOptions, parse, position};
+pub use print::{prettify, tree};
 pub use source::{Cancel, Select, Source, SourceError};

@@ -1,0 +1,620 @@
+//! Trees and data into text.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::Arc;
+
+use super::node::{Branch, Command, Node, Number, Operand, OperandKind, Pipe, Tree};
+use super::value::{Method, Param, Params, Zero};
+use super::{Limits, MissingKey, STRING_LIST, Scope, TemplateError, Templates, Value, builtins, methods, printf};
+use crate::gofmt::quote;
+use crate::gotime::Duration;
+
+/// How deep the walk through templates, control structures and parentheses may go in all. Bounds the stack: a level takes at most
+/// about a kilobyte of it.
+const MAX_NESTING: usize = 400;
+
+/// What is left of an execution's limits.
+pub(super) struct Budget {
+    steps: Cell<u64>,
+    nesting: Cell<usize>,
+}
+
+impl Budget {
+    pub(super) fn new(limits: &Limits) -> Budget {
+        Budget { steps: Cell::new(limits.steps), nesting: Cell::new(0) }
+    }
+}
+
+/// Executes a named template with a function's scope.
+pub(super) fn execute(
+    templates: &Templates,
+    name: &str,
+    data: &Value,
+    scope: &Scope<'_>,
+) -> Result<String, TemplateError> {
+    let Some(tree) = templates.trees.get(name) else {
+        let message =
+            format!("template: no template {} associated with template {}", quote(name, false), quote(name, false));
+        return Err(TemplateError { message, line: 0 });
+    };
+    let depth = scope.depth + 1;
+    let scope = Scope { templates, depth, ..*scope };
+    let mut exec = Exec::new(tree, data.clone(), &scope, String::new());
+    if depth > scope.options.limits.depth {
+        return exec.fail(format!("exceeded maximum template depth ({})", scope.options.limits.depth));
+    }
+    exec.list(data, &tree.root)?;
+    Ok(exec.out)
+}
+
+/// What is being evaluated, for error messages.
+#[derive(Clone, Copy)]
+enum At<'t> {
+    Nothing,
+    Node(&'t Node),
+    Pipe(&'t Pipe),
+    Command(&'t Command),
+    Operand(&'t Operand),
+}
+
+impl At<'_> {
+    fn pos(self) -> usize {
+        match self {
+            At::Nothing => 0,
+            At::Node(Node::Template { pos, .. }) => *pos,
+            At::Node(Node::Action(pipe)) => pipe.pos,
+            At::Node(Node::If(b) | Node::With(b) | Node::Range(b)) => b.pipe.pos,
+            At::Node(_) => 0,
+            At::Pipe(pipe) => pipe.pos,
+            At::Command(command) => command.pos,
+            At::Operand(operand) => operand.pos,
+        }
+    }
+}
+
+impl fmt::Display for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            At::Node(Node::Template { name, pipe, .. }) => {
+                write!(f, "{{{{template {}", quote(name, false))?;
+                match pipe {
+                    Some(pipe) => write!(f, " {pipe}}}}}"),
+                    None => f.write_str("}}"),
+                }
+            }
+            At::Node(Node::Action(pipe)) => write!(f, "{{{{{pipe}}}}}"),
+            // The whole structure would be shown; its head says enough.
+            At::Node(Node::If(b)) => write!(f, "{{{{if {}}}}}", b.pipe),
+            At::Node(Node::With(b)) => write!(f, "{{{{with {}}}}}", b.pipe),
+            At::Node(Node::Range(b)) => write!(f, "{{{{range {}}}}}", b.pipe),
+            At::Node(_) | At::Nothing => Ok(()),
+            At::Pipe(pipe) => write!(f, "{pipe}"),
+            At::Command(command) => write!(f, "{command}"),
+            At::Operand(operand) => write!(f, "{operand}"),
+        }
+    }
+}
+
+type Done<T> = Result<T, TemplateError>;
+
+/// How a list of nodes ended.
+#[derive(PartialEq)]
+enum Flow {
+    Normal,
+    Break,
+    Continue,
+}
+
+/// The execution of one template.
+struct Exec<'t> {
+    tree: &'t Tree,
+    scope: &'t Scope<'t>,
+    vars: Vec<(Arc<str>, Value)>,
+    at: At<'t>,
+    out: String,
+}
+
+impl<'t> Exec<'t> {
+    fn new(tree: &'t Tree, dot: Value, scope: &'t Scope<'t>, out: String) -> Exec<'t> {
+        Exec { tree, scope, vars: vec![(Arc::from("$"), dot)], at: At::Nothing, out }
+    }
+
+    fn fail<T>(&self, message: impl fmt::Display) -> Done<T> {
+        let pos = self.at.pos().min(self.tree.text.len());
+        let before = &self.tree.text[..pos];
+        let line = 1 + before.matches('\n').count();
+        // Go's columns: bytes, from 1 except on the first line.
+        let column = before.rfind('\n').map_or(pos, |newline| pos - newline - 1);
+        let (file, name) = (&self.tree.parse_name, quote(&self.tree.name, false));
+        let message = match self.at {
+            At::Nothing => format!("template: {file}: {message}"),
+            at => format!("template: {file}:{line}:{column}: executing {name} at <{at}>: {message}"),
+        };
+        Err(TemplateError { message, line })
+    }
+
+    fn step(&self) -> Done<()> {
+        let left = self.scope.budget.steps.get();
+        if left == 0 {
+            return self.fail(format!("exceeded the limit of {} steps", self.scope.options.limits.steps));
+        }
+        self.scope.budget.steps.set(left - 1);
+        Ok(())
+    }
+
+    /// Goes a level deeper.
+    fn nested<T>(&mut self, run: impl FnOnce(&mut Self) -> Done<T>) -> Done<T> {
+        let nesting = &self.scope.budget.nesting;
+        if nesting.get() >= MAX_NESTING {
+            return self.fail(format!("exceeded the limit of {MAX_NESTING} levels of nesting"));
+        }
+        nesting.set(nesting.get() + 1);
+        let result = run(self);
+        nesting.set(nesting.get() - 1);
+        result
+    }
+
+    fn write(&mut self, text: &str) -> Done<()> {
+        let limit = self.scope.options.limits.output;
+        if self.out.len() + text.len() > limit {
+            return self.fail(format!("exceeded the limit of {limit} bytes of output"));
+        }
+        self.out.push_str(text);
+        Ok(())
+    }
+
+    fn list(&mut self, dot: &Value, nodes: &'t [Node]) -> Done<Flow> {
+        for node in nodes {
+            let flow = self.node(dot, node)?;
+            if flow != Flow::Normal {
+                return Ok(flow);
+            }
+        }
+        Ok(Flow::Normal)
+    }
+
+    fn node(&mut self, dot: &Value, node: &'t Node) -> Done<Flow> {
+        self.step()?;
+        self.at = At::Node(node);
+        match node {
+            Node::Text(text) => self.write(text)?,
+            Node::Action(pipe) => {
+                let value = self.pipe(dot, pipe)?;
+                if pipe.decl.is_empty() {
+                    self.at = At::Node(node);
+                    match &value {
+                        Value::Nil => self.write("<no value>")?,
+                        Value::String(text) => self.write(text)?,
+                        value => {
+                            let text = printf::plain(value);
+                            self.write(&text)?;
+                        }
+                    }
+                }
+            }
+            Node::If(branch) => return self.nested(|x| x.branch(dot, branch, false)),
+            Node::With(branch) => return self.nested(|x| x.branch(dot, branch, true)),
+            Node::Range(branch) => return self.nested(|x| x.range(dot, branch)),
+            Node::Template { name, pipe, .. } => self.nested(|x| x.template(dot, name, pipe.as_ref()))?,
+            Node::Break => return Ok(Flow::Break),
+            Node::Continue => return Ok(Flow::Continue),
+        }
+        Ok(Flow::Normal)
+    }
+
+    fn branch(&mut self, dot: &Value, branch: &'t Branch, with: bool) -> Done<Flow> {
+        let mark = self.vars.len();
+        let value = self.pipe(dot, &branch.pipe)?;
+        let flow = if value.truth() {
+            self.list(if with { &value } else { dot }, &branch.list)?
+        } else {
+            self.list(dot, branch.otherwise.as_deref().unwrap_or_default())?
+        };
+        self.vars.truncate(mark);
+        Ok(flow)
+    }
+
+    fn range(&mut self, dot: &Value, branch: &'t Branch) -> Done<Flow> {
+        let outer = self.vars.len();
+        let value = self.pipe(dot, &branch.pipe)?;
+        let ran = match &value {
+            Value::Nil => false,
+            Value::Int(n) | Value::Duration(Duration(n)) => {
+                if branch.pipe.decl.len() > 1 {
+                    return self
+                        .fail(format!("can't use {} to iterate over more than one variable", printf::plain(&value)));
+                }
+                for i in 0..*n {
+                    let element =
+                        if matches!(value, Value::Int(_)) { Value::Int(i) } else { Value::Duration(Duration(i)) };
+                    if self.iteration(branch, Value::Nil, element)? == Flow::Break {
+                        break;
+                    }
+                }
+                *n > 0
+            }
+            Value::List(list) => {
+                for (i, item) in list.items.iter().enumerate() {
+                    if self.iteration(branch, Value::Int(i as i64), item.clone())? == Flow::Break {
+                        break;
+                    }
+                }
+                !list.items.is_empty()
+            }
+            Value::Map(map) => {
+                for (key, item) in &map.entries {
+                    if self.iteration(branch, Value::string(key.as_str()), item.clone())? == Flow::Break {
+                        break;
+                    }
+                }
+                !map.entries.is_empty()
+            }
+            other => return self.fail(format!("range can't iterate over {}", printf::plain(other))),
+        };
+        let flow = match &branch.otherwise {
+            Some(list) if !ran => self.list(dot, list)?,
+            _ => Flow::Normal,
+        };
+        self.vars.truncate(outer);
+        Ok(flow)
+    }
+
+    fn iteration(&mut self, branch: &'t Branch, key: Value, item: Value) -> Done<Flow> {
+        self.step()?;
+        let mark = self.vars.len();
+        let decl = &branch.pipe.decl;
+        let values = match decl.len() {
+            0 => vec![],
+            1 => vec![item.clone()],
+            _ => vec![key, item.clone()],
+        };
+        for (i, value) in values.into_iter().enumerate() {
+            if branch.pipe.assign {
+                self.set(&decl[i], value)?;
+            } else if let Some(var) = (mark + i).checked_sub(decl.len()) {
+                // The pipeline pushed them; they are the last ones.
+                self.vars[var].1 = value;
+            }
+        }
+        let flow = self.list(&item, &branch.list)?;
+        self.vars.truncate(mark);
+        Ok(flow)
+    }
+
+    fn template(&mut self, dot: &Value, name: &str, pipe: Option<&'t Pipe>) -> Done<()> {
+        let Some(tree) = self.scope.templates.trees.get(name) else {
+            return self.fail(format!("template {} not defined", quote(name, false)));
+        };
+        let limit = self.scope.options.limits.depth;
+        if self.scope.depth >= limit {
+            return self.fail(format!("exceeded maximum template depth ({limit})"));
+        }
+        let dot = match pipe {
+            Some(pipe) => self.pipe(dot, pipe)?,
+            None => Value::Nil,
+        };
+        let scope = Scope { depth: self.scope.depth + 1, ..*self.scope };
+        let mut inner = Exec::new(tree, dot.clone(), &scope, std::mem::take(&mut self.out));
+        inner.list(&dot, &tree.root)?;
+        self.out = inner.out;
+        Ok(())
+    }
+
+    fn set(&mut self, name: &str, value: Value) -> Done<()> {
+        match self.vars.iter_mut().rev().find(|(n, _)| **n == *name) {
+            Some(var) => {
+                var.1 = value;
+                Ok(())
+            }
+            None => self.fail(format!("undefined variable: {name}")),
+        }
+    }
+
+    fn pipe(&mut self, dot: &Value, pipe: &'t Pipe) -> Done<Value> {
+        self.at = At::Pipe(pipe);
+        let mut value = None;
+        for command in &pipe.cmds {
+            value = Some(self.command(dot, command, value)?);
+        }
+        let value = value.unwrap_or_default();
+        for name in &pipe.decl {
+            if pipe.assign {
+                self.set(name, value.clone())?;
+            } else {
+                self.vars.push((name.clone(), value.clone()));
+            }
+        }
+        Ok(value)
+    }
+
+    /// A command, with what the one before it in the pipeline gave.
+    fn command(&mut self, dot: &Value, command: &'t Command, last: Option<Value>) -> Done<Value> {
+        self.step()?;
+        let first = &command.args[0];
+        let args = &command.args[1..];
+        match &first.kind {
+            OperandKind::Field(_) | OperandKind::Chain(..) => self.fields_of(dot, first, args, last),
+            OperandKind::Variable(_, names) if !names.is_empty() => self.fields_of(dot, first, args, last),
+            OperandKind::Function(name) => {
+                self.at = At::Operand(first);
+                self.function(dot, name, At::Command(command), args, last)
+            }
+            kind => {
+                if !matches!(kind, OperandKind::Pipe(_)) {
+                    self.at = At::Operand(first);
+                }
+                if !args.is_empty() || last.is_some() {
+                    let shown = command.args.first().map(ToString::to_string).unwrap_or_default();
+                    return self.fail(format!("can't give argument to non-function {shown}"));
+                }
+                match kind {
+                    OperandKind::Nil => self.fail("nil is not a command"),
+                    _ => self.operand(dot, first),
+                }
+            }
+        }
+    }
+
+    /// The value of an operand that is not given arguments.
+    fn operand(&mut self, dot: &Value, operand: &'t Operand) -> Done<Value> {
+        self.at = At::Operand(operand);
+        match &operand.kind {
+            OperandKind::Bool(b) => Ok(Value::Bool(*b)),
+            OperandKind::Dot => Ok(dot.clone()),
+            OperandKind::Nil => Ok(Value::Nil),
+            OperandKind::Number(number) => self.constant(number),
+            OperandKind::String { text, .. } => Ok(Value::String(text.clone())),
+            OperandKind::Variable(name, names) if names.is_empty() => self.variable(name),
+            OperandKind::Field(_) | OperandKind::Variable(..) | OperandKind::Chain(..) => {
+                self.fields_of(dot, operand, &[], None)
+            }
+            OperandKind::Function(name) => self.function(dot, name, At::Operand(operand), &[], None),
+            OperandKind::Pipe(pipe) => self.nested(|x| x.pipe(dot, pipe)),
+        }
+    }
+
+    fn constant(&self, number: &Number) -> Done<Value> {
+        match (number.int, number.float) {
+            (_, Some(x)) if number.looks_float => Ok(Value::Float(x)),
+            (Some(n), _) => Ok(Value::Int(n)),
+            _ => self.fail(format!("{} overflows int", number.text)),
+        }
+    }
+
+    fn variable(&self, name: &str) -> Done<Value> {
+        match self.vars.iter().rev().find(|(n, _)| **n == *name) {
+            Some((_, value)) => Ok(value.clone()),
+            None => self.fail(format!("undefined variable: {name}")),
+        }
+    }
+
+    /// A chain of fields; a method at its end gets the arguments.
+    fn fields_of(
+        &mut self,
+        dot: &Value,
+        operand: &'t Operand,
+        args: &'t [Operand],
+        last: Option<Value>,
+    ) -> Done<Value> {
+        self.at = At::Operand(operand);
+        let (mut value, names) = match &operand.kind {
+            OperandKind::Field(names) => (dot.clone(), names),
+            OperandKind::Variable(name, names) => (self.variable(name)?, names),
+            OperandKind::Chain(base, names) => {
+                if matches!(base.kind, OperandKind::Nil) {
+                    return self.fail(format!("indirection through explicit nil in {operand}"));
+                }
+                (self.operand(dot, base)?, names)
+            }
+            _ => return self.operand(dot, operand),
+        };
+        let (end, way) = names.split_last().map_or(("", &[][..]), |(end, way)| (&**end, way));
+        for name in way {
+            value = self.field(dot, &value, name, operand, &[], None)?;
+        }
+        self.field(dot, &value, end, operand, args, last)
+    }
+
+    fn field(
+        &mut self,
+        dot: &Value,
+        receiver: &Value,
+        name: &str,
+        operand: &'t Operand,
+        args: &'t [Operand],
+        last: Option<Value>,
+    ) -> Done<Value> {
+        self.step()?;
+        if let Some(method) = methods::find(receiver, name) {
+            let Method { params, call, .. } = method;
+            let argv = self.arguments(dot, name, params, args, last)?;
+            return self.outcome(name, At::Operand(operand), call(receiver, &argv));
+        }
+        let has_args = !args.is_empty() || last.is_some();
+        match receiver {
+            Value::Nil if self.scope.options.missing_key == MissingKey::Error => {
+                return self.fail(format!("nil data; no entry for key {}", quote(name, false)));
+            }
+            Value::Nil => return Ok(Value::Nil),
+            Value::Struct(s) => {
+                if let Some(field) = s.fields.iter().find(|f| f.name == name) {
+                    if has_args {
+                        return self.fail(format!("{name} has arguments but cannot be invoked as function"));
+                    }
+                    return Ok(field.value.clone());
+                }
+            }
+            Value::Map(map) => {
+                if has_args {
+                    return self.fail(format!("{name} is not a method but has arguments"));
+                }
+                return match (map.entries.get(name), self.scope.options.missing_key) {
+                    (Some(value), _) => Ok(value.clone()),
+                    (None, MissingKey::Default) => Ok(Value::Nil),
+                    (None, MissingKey::Zero) => Ok(zero(map.class.zero)),
+                    (None, MissingKey::Error) => self.fail(format!("map has no entry for key {}", quote(name, false))),
+                };
+            }
+            _ => {}
+        }
+        self.fail(format!("can't evaluate field {name} in type {}", receiver.type_name()))
+    }
+
+    fn function(
+        &mut self,
+        dot: &Value,
+        name: &str,
+        node: At<'t>,
+        args: &'t [Operand],
+        last: Option<Value>,
+    ) -> Done<Value> {
+        self.step()?;
+        let scope = self.scope;
+        if let Some(func) = scope.funcs.by_name.get(name) {
+            let argv = self.arguments(dot, name, &func.params, args, last)?;
+            return self.outcome(name, node, (func.body)(scope, &argv));
+        }
+        if let "and" | "or" = name {
+            return self.short_circuit(dot, name, args, last);
+        }
+        let Some((params, body)) = builtins::find(name) else {
+            return self.fail(format!("{} is not a defined function", quote(name, false)));
+        };
+        let argv = self.arguments(dot, name, &params, args, last)?;
+        self.outcome(name, node, body(&argv))
+    }
+
+    fn outcome(&mut self, name: &str, node: At<'t>, outcome: Result<Value, String>) -> Done<Value> {
+        let limit = self.scope.options.limits.output;
+        let outcome = match outcome {
+            Ok(Value::String(text)) if text.len() > limit => Err(format!("exceeded the limit of {limit} bytes")),
+            outcome => outcome,
+        };
+        outcome.or_else(|message| {
+            self.at = node;
+            self.fail(format!("error calling {name}: {message}"))
+        })
+    }
+
+    /// `and` and `or`: the first argument that decides; the others aren't evaluated.
+    fn short_circuit(&mut self, dot: &Value, name: &str, args: &'t [Operand], last: Option<Value>) -> Done<Value> {
+        if args.is_empty() && last.is_none() {
+            return self.fail(format!("wrong number of args for {name}: want at least 1 got 0"));
+        }
+        let mut value = Value::Nil;
+        for arg in args {
+            value = self.argument(dot, arg, &Param::Any)?;
+            if value.truth() == (name == "or") {
+                return Ok(value);
+            }
+        }
+        Ok(last.unwrap_or(value))
+    }
+
+    fn arguments(
+        &mut self,
+        dot: &Value,
+        name: &str,
+        params: &Params,
+        args: &'t [Operand],
+        last: Option<Value>,
+    ) -> Done<Vec<Value>> {
+        let given = args.len() + usize::from(last.is_some());
+        let wanted = params.kinds.len();
+        if params.variadic && given + 1 < wanted {
+            let message = format!("wrong number of args for {name}: want at least {} got {}", wanted - 1, args.len());
+            return self.fail(message);
+        }
+        if !params.variadic && given != wanted {
+            return self.fail(format!("wrong number of args for {name}: want {wanted} got {given}"));
+        }
+        let mut argv = Vec::with_capacity(given);
+        for (i, arg) in args.iter().enumerate() {
+            let param = &params.kinds[i.min(wanted - 1)];
+            argv.push(self.argument(dot, arg, param)?);
+        }
+        if let Some(value) = last {
+            let param = &params.kinds[args.len().min(wanted - 1)];
+            argv.push(self.check(value, param)?);
+        }
+        Ok(argv)
+    }
+
+    /// Evaluates an argument for a parameter: a constant takes the parameter's type, anything else must have it.
+    fn argument(&mut self, dot: &Value, arg: &'t Operand, param: &Param) -> Done<Value> {
+        self.at = At::Operand(arg);
+        let (literal, wanted) = match &arg.kind {
+            OperandKind::Nil => {
+                return match param {
+                    Param::Any => Ok(Value::Nil),
+                    Param::Strings | Param::Class(_) => self.check(Value::Nil, param),
+                    _ => self.fail(format!("cannot assign nil to {}", param.go_name())),
+                };
+            }
+            OperandKind::Bool(b) => (Some(Value::Bool(*b)).filter(|_| matches!(param, Param::Bool)), "bool"),
+            OperandKind::Number(number) => match param {
+                Param::Int => (number.int.map(Value::Int), "integer"),
+                Param::Duration => (number.int.map(|n| Value::Duration(Duration(n))), "integer"),
+                Param::Float => (number.float.map(Value::Float), "float"),
+                _ => (None, ""),
+            },
+            OperandKind::String { text, .. } => {
+                (Some(Value::String(text.clone())).filter(|_| matches!(param, Param::String)), "string")
+            }
+            _ => {
+                let value = self.operand(dot, arg)?;
+                return self.check(value, param);
+            }
+        };
+        match (literal, param) {
+            (Some(value), _) => Ok(value),
+            (None, Param::Any) => self.operand(dot, arg),
+            (None, Param::Strings | Param::Time | Param::Class(_)) => {
+                self.fail(format!("can't handle {arg} for arg of type {}", param.go_name()))
+            }
+            (None, _) => {
+                let wanted = match param {
+                    Param::Bool => "bool",
+                    Param::Float => "float",
+                    Param::String => "string",
+                    Param::Int | Param::Duration => "integer",
+                    _ => wanted,
+                };
+                self.fail(format!("expected {wanted}; found {arg}"))
+            }
+        }
+    }
+
+    /// Checks that a value has a parameter's type.
+    fn check(&self, value: Value, param: &Param) -> Done<Value> {
+        let fits = match (&value, param) {
+            (_, Param::Any)
+            | (Value::Bool(_), Param::Bool)
+            | (Value::Int(_), Param::Int)
+            | (Value::Float(_), Param::Float)
+            | (Value::String(_), Param::String)
+            | (Value::Time(_), Param::Time)
+            | (Value::Duration(_), Param::Duration)
+            | (Value::Nil, Param::Class(_)) => true,
+            (Value::Nil, Param::Strings) => return Ok(Value::list(&STRING_LIST, Vec::new())),
+            (Value::Nil, _) => return self.fail(format!("invalid value; expected {}", param.go_name())),
+            (Value::List(list), Param::Strings) => list.class.name == STRING_LIST.name,
+            (value, Param::Class(class)) => value.class().is_some_and(|c| c.name == class.name),
+            _ => false,
+        };
+        if fits {
+            return Ok(value);
+        }
+        let (wanted, got) = (param.go_name(), value.type_name());
+        self.fail(format!("wrong type for value; expected {wanted}; got {got}"))
+    }
+}
+
+/// The zero value of a map's elements.
+pub(super) fn zero(zero: Zero) -> Value {
+    match zero {
+        Zero::Nil => Value::Nil,
+        Zero::String => Value::from(""),
+    }
+}

@@ -453,6 +453,11 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for PlaceMap<'_, A> {
                     let place: serde_saphyr::Location = self.map.next_value()?;
                     (self.line, self.column) = (place.line(), Some(place.column()));
                 }
+                // The other place that the YAML library names; it answers to nothing but being asked for as what it is.
+                "defined" => {
+                    self.map.next_value::<serde_saphyr::Location>()?;
+                    continue;
+                }
                 TOML_START => {
                     let offset: usize = self.map.next_value()?;
                     let text = if let Flavor::Toml(text) = self.flavor { text } else { "" };

@@ -90,3 +90,21 @@ pub(crate) fn unknown(error: TextError, found: &str, allowed: &[&str]) -> TextEr
         None => error.with_hint(format!("allowed here: {}", allowed.join(", "))),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::from_str;
+    use crate::Spanned;
+
+    #[test]
+    fn places_of_scalars_lists_and_maps() {
+        let all: BTreeMap<String, Spanned<Vec<Spanned<String>>>> = from_str("a:\n  - x\n  - 1.0\nb: []\n", "f").unwrap();
+        let a = &all["a"];
+        assert_eq!((a.line, a[0].line, a[1].line, a[1].column), (2, 2, 3, 5));
+        assert_eq!(a[1].value, "1.0");
+        let null: Spanned<Option<BTreeMap<String, String>>> = from_str("~", "f").unwrap();
+        assert_eq!(null.value, None);
+    }
+}

@@ -1,27 +1,33 @@
-//! The store.
+//! The store: where head, log and blocks meet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Mutex, PoisonError, RwLock};
 
-use watchglass_model::{
-    FloatPoint, HistogramPoint, Labels, Matcher, MetricMetadata, SampleBatch, SeriesData, TimeMs, Value,
-};
+use watchglass_model::{Labels, Matcher, MetricMetadata, SampleBatch, SeriesData, TimeMs};
 
-use crate::{
-    Appended, BlockInfo, Cardinality, Maintained, OpenReport, Options, Rejection, SelectError, Stats, StoreError,
-};
+use crate::codec::chunk::Points;
+use crate::files;
+use crate::head::index::Head;
+use crate::lock::DirLock;
+use crate::select::{in_order, series_data};
+use crate::wal::log::Wal;
+use crate::{Appended, BlockInfo, Cardinality, Maintained, OpenReport, Options, SelectError, Stats, StoreError};
 
 /// A Prometheus data directory, open for writing. Share it between threads by reference or `Arc`; every method may run beside every other.
 pub struct Store {
-    dir: PathBuf,
-    head: Mutex<Head>,
-}
-
-#[derive(Default)]
-struct Head {
-    series: BTreeMap<Labels, SeriesData>,
-    metadata: BTreeMap<String, MetricMetadata>,
+    pub(crate) dir: PathBuf,
+    pub(crate) options: Options,
+    pub(crate) head: Head,
+    pub(crate) wal: Wal,
+    /// Held for reading by every append from its first look to its last sample. Taking it for writing waits until those have gone that still
+    /// believe in an older floor.
+    pub(crate) appends: RwLock<()>,
+    pub(crate) lock: Mutex<Option<DirLock>>,
+    clean_start: bool,
+    wal_corruptions: u64,
+    replay_seconds: f64,
 }
 
 impl Store {
@@ -30,21 +36,41 @@ impl Store {
     /// Fails where another process has the directory, or where the system refuses. Damage does not fail it: what can't be read is
     /// set aside, counted, and told in the report.
     pub fn open(dir: &Path, options: Options, now: TimeMs) -> Result<(Store, OpenReport), StoreError> {
-        let _ = (options, now);
-        std::fs::create_dir_all(dir).map_err(StoreError::io("create", dir))?;
-        Ok((
-            Store { dir: dir.to_owned(), head: Mutex::default() },
-            OpenReport { clean_start: true, ..Default::default() },
-        ))
+        let began = std::time::Instant::now();
+        let _ = now;
+        files::create_dir(dir)?;
+        let lock = DirLock::take(dir)?;
+        let wal_dir = dir.join("wal");
+        files::create_dir(&wal_dir)?;
+        crate::wal::checkpoint::remove_unfinished(&wal_dir)?;
+        let head = Head::new(&options, TimeMs::MIN);
+        let mut report = OpenReport { clean_start: lock.clean_start, ..OpenReport::default() };
+        let replay = crate::replay::replay(dir, &wal_dir, &head, &mut report)?;
+        let wal = Wal::open(
+            &wal_dir,
+            replay.next_segment,
+            options.wal_segment_bytes,
+            options.wal_compression,
+            options.fsync,
+        )?;
+        report.seconds = began.elapsed().as_secs_f64();
+        let store = Store {
+            dir: dir.to_owned(),
+            head,
+            wal,
+            appends: RwLock::new(()),
+            clean_start: lock.clean_start,
+            lock: Mutex::new(Some(lock)),
+            wal_corruptions: replay.corruptions,
+            replay_seconds: report.seconds,
+            options,
+        };
+        Ok((store, report))
     }
 
     /// The data directory.
     pub fn dir(&self) -> &Path {
         &self.dir
-    }
-
-    fn head(&self) -> MutexGuard<'_, Head> {
-        self.head.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Appends a batch. When it returns, what it calls appended has reached the kernel: a kill -9 does not lose it.
@@ -53,43 +79,13 @@ impl Store {
     /// not be written and nothing of the batch was stored. `now` is used for time-based syncing only: how far in the
     /// future a sample may lie is for the caller to decide.
     pub fn append(&self, batch: &SampleBatch, now: TimeMs) -> Result<Appended, StoreError> {
-        let _ = now;
-        let mut head = self.head();
-        let mut out = Appended::default();
-        for m in &batch.metadata {
-            head.metadata.insert(m.name.clone(), m.clone());
+        let _gate = self.appends.read().unwrap_or_else(PoisonError::into_inner);
+        let staged = self.head.stage(batch);
+        if !staged.is_empty() {
+            let records = staged.encode();
+            self.wal.write(now, |writer| staged.write(writer, &records))?;
         }
-        for (i, sample) in batch.samples.iter().enumerate() {
-            let series = head.series.entry(sample.labels.clone()).or_insert_with(|| {
-                out.new_series += 1;
-                SeriesData { labels: sample.labels.clone(), ..Default::default() }
-            });
-            let last = series.floats.last().map(|p| p.t).max(series.histograms.last().map(|p| p.t));
-            if last.is_some_and(|last| sample.t < last) {
-                out.reject(i, Rejection::OutOfOrder);
-                continue;
-            }
-            if last == Some(sample.t) {
-                let same = match &sample.value {
-                    Value::Float(v) => {
-                        series.floats.last().is_some_and(|p| p.t == sample.t && p.v.to_bits() == v.to_bits())
-                    }
-                    Value::Histogram(h) => series.histograms.last().is_some_and(|p| p.t == sample.t && p.h == *h),
-                };
-                if same {
-                    out.duplicates += 1;
-                } else {
-                    out.reject(i, Rejection::Conflict);
-                }
-                continue;
-            }
-            match &sample.value {
-                Value::Float(v) => series.floats.push(FloatPoint { t: sample.t, v: *v }),
-                Value::Histogram(h) => series.histograms.push(HistogramPoint { t: sample.t, h: h.clone() }),
-            }
-            out.appended += 1;
-        }
-        Ok(out)
+        Ok(staged.store())
     }
 
     /// The series that all matchers let through and that have points between `start` and `end` (both included), sorted by labels, each
@@ -104,26 +100,28 @@ impl Store {
         max_samples: usize,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Vec<SeriesData>, SelectError> {
-        let (mut found, mut points) = (Vec::new(), 0);
-        for series in self.head().series.values() {
+        let (mut found, mut total) = (Vec::new(), 0);
+        for series in self.head.matching(matchers) {
             if cancelled() {
                 return Err(SelectError::Cancelled);
             }
-            if !matchers.iter().all(|m| m.matches(series.labels.value(m.name()))) {
-                continue;
-            }
-            let floats: Vec<FloatPoint> =
-                series.floats.iter().filter(|p| p.t >= start && p.t <= end).copied().collect();
-            let histograms: Vec<HistogramPoint> =
-                series.histograms.iter().filter(|p| p.t >= start && p.t <= end).cloned().collect();
-            points += floats.len() + histograms.len();
-            if points > max_samples {
+            let mut points = Points::default();
+            series.lock().read(start, end, &mut points).map_err(|e| StoreError::Corrupt {
+                path: self.dir.clone(),
+                what: "head chunk",
+                offset: 0,
+                reason: e.to_string(),
+            })?;
+            in_order(&mut points);
+            total += points.len();
+            if total > max_samples {
                 return Err(SelectError::TooManySamples { limit: max_samples });
             }
-            if !floats.is_empty() || !histograms.is_empty() {
-                found.push(SeriesData { labels: series.labels.clone(), floats, histograms, starts: Vec::new() });
+            if points.len() > 0 {
+                found.push(series_data(series.labels.clone(), points));
             }
         }
+        found.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
         Ok(found)
     }
 
@@ -139,7 +137,8 @@ impl Store {
         let sets = if matcher_sets.is_empty() { &[Vec::new()] } else { matcher_sets };
         let mut all = BTreeSet::new();
         for set in sets {
-            all.extend(self.select(set, start, end, usize::MAX, &|| false)?.into_iter().map(|s| s.labels));
+            let found = self.head.matching(set);
+            all.extend(found.iter().filter(|s| s.lock().overlaps(start, end)).map(|s| s.labels.clone()));
         }
         Ok(all.into_iter().take(if limit == 0 { usize::MAX } else { limit }).collect())
     }
@@ -153,8 +152,12 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<String>, SelectError> {
         let mut names = BTreeSet::new();
-        for labels in self.series(matcher_sets, start, end, 0)? {
-            names.extend(labels.iter().map(|(n, _)| n.to_owned()));
+        if matcher_sets.is_empty() {
+            names.extend(self.head.label_names());
+        } else {
+            for labels in self.series(matcher_sets, start, end, 0)? {
+                names.extend(labels.iter().map(|(n, _)| n.to_owned()));
+            }
         }
         Ok(names.into_iter().take(if limit == 0 { usize::MAX } else { limit }).collect())
     }
@@ -169,26 +172,59 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<String>, SelectError> {
         let mut values = BTreeSet::new();
-        for labels in self.series(matcher_sets, start, end, 0)? {
-            values.extend(labels.get(name).map(str::to_owned));
+        if matcher_sets.is_empty() {
+            values.extend(self.head.label_values(name));
+        } else {
+            for labels in self.series(matcher_sets, start, end, 0)? {
+                values.extend(labels.get(name).map(str::to_owned));
+            }
         }
         Ok(values.into_iter().take(if limit == 0 { usize::MAX } else { limit }).collect())
     }
 
     /// What is known of metric families, by name.
     pub fn metadata(&self) -> Vec<MetricMetadata> {
-        self.head().metadata.values().cloned().collect()
+        self.head.families.all()
     }
 
     /// Counters and sizes.
     pub fn stats(&self) -> Stats {
-        Stats { head_series: self.head().series.len() as u64, clean_start: true, ..Stats::default() }
+        let counters = &self.head.counters;
+        let wal = self.wal.stats();
+        let range = self.head.time_range();
+        let (head_chunks, head_chunk_bytes) = self.head.chunk_totals();
+        Stats {
+            head_series: self.head.series_count() as u64,
+            head_series_created: counters.series_created.load(Relaxed),
+            head_series_removed: counters.series_removed.load(Relaxed),
+            head_series_refused: counters.series_refused.load(Relaxed),
+            head_chunks,
+            head_chunks_created: counters.chunks_created.load(Relaxed),
+            head_chunks_removed: counters.chunks_removed.load(Relaxed),
+            head_chunk_bytes,
+            head_floats_appended: counters.floats.load(Relaxed),
+            head_histograms_appended: counters.histograms.load(Relaxed),
+            out_of_order_samples: counters.out_of_order.load(Relaxed),
+            out_of_bound_samples: counters.out_of_bounds.load(Relaxed),
+            conflicting_samples: counters.conflicts.load(Relaxed),
+            head_min_time: range.map(|r| r.0),
+            head_max_time: range.map(|r| r.1),
+            lowest_time: range.map(|r| r.0),
+            wal_corruptions: self.wal_corruptions,
+            wal_segment: wal.segment,
+            wal_writes_failed: self.wal.writes_failed.load(Relaxed),
+            wal_bytes_written: wal.bytes_written,
+            wal_fsyncs: wal.fsyncs,
+            wal_bytes: files::dir_bytes(self.wal.dir()),
+            clean_start: self.clean_start,
+            replay_seconds: self.replay_seconds,
+            ..Stats::default()
+        }
     }
 
     /// What makes the head large, at most `limit` of each kind.
     pub fn cardinality(&self, limit: usize) -> Cardinality {
-        let _ = limit;
-        Cardinality::default()
+        self.head.cardinality(limit)
     }
 
     /// The blocks, oldest first.
@@ -199,17 +235,30 @@ impl Store {
     /// Does what is due: cuts blocks from the head, truncates it and the WAL, merges blocks, deletes what retention says. Call it every
     /// minute or so from a thread that may block; reads and appends go on meanwhile. What fails is told and tried again the next time.
     pub fn maintain(&self, now: TimeMs) -> Maintained {
-        let _ = now;
-        Maintained::default()
+        let mut out = Maintained::default();
+        if let Err(e) = self.wal.sync_if_due(now) {
+            out.failures.push(e.to_string());
+        }
+        out
     }
 
     /// Syncs the WAL to the disk.
     pub fn flush(&self) -> Result<(), StoreError> {
-        Ok(())
+        self.wal.sync()
     }
 
     /// Syncs the WAL and gives the directory's lock back. Appends fail from then on. Dropping the store does the same, but can't tell of failures.
     pub fn close(&self) -> Result<(), StoreError> {
-        Ok(())
+        let result = self.wal.close();
+        drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
+        result
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Err(e) = self.close() {
+            tracing::error!(error = %e, "cannot close the store cleanly");
+        }
     }
 }

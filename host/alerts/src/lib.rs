@@ -47,4 +47,4 @@ pub use notification::{AlertState, Notification, NotificationId, NotifiedAlert, 
 pub use silence::{MatcherSet, Silence, SilenceError, SilenceState};
 pub use state::{AlertRecord, Changes, LogEntry, LogKey, SavedState, SilenceRecord};
 pub use status::{AlertFilter, AlertStatus, AlertView, GroupFilter, GroupView};
-pub use timeinterval::{DayRange, InclusiveRange, TimeInterval, TimeRange};
+pub use timeinterval::{DayRange, InclusiveRange, TimeInterval, TimeRange, parse_location};

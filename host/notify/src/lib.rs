@@ -1,1 +1,3 @@
-//! skeleton
+//! alertmanager.yml and the receivers.
+
+pub mod config;

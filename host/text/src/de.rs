@@ -10,7 +10,7 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
-/// A value and the place in its file where it begins, for errors that are found only after reading.
+/// A value and the place in its file where it begins (a block text: its first line), for errors that are found only after reading.
 ///
 /// Only for files read by this crate's `yaml` and `toml` modules. Inside `#[serde(flatten)]` and `#[serde(untagged)]` serde keeps no places,
 /// and reading fails.
@@ -463,6 +463,10 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for PlaceMap<'_, A> {
                     let text = if let Flavor::Toml(text) = self.flavor { text } else { "" };
                     let (line, column) = crate::toml::place(text, offset);
                     (self.line, self.column) = (line as u64, Some(column as u64));
+                }
+                "defined" => {
+                    self.map.next_value::<serde_saphyr::Location>()?;
+                    continue;
                 }
                 _ => {
                     self.map.next_value::<IgnoredAny>()?;

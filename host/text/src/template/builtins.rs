@@ -153,7 +153,9 @@ fn basic(value: &Value) -> Option<Basic<'_>> {
     })
 }
 
-const INCOMPATIBLE: &str = "incompatible types for comparison";
+fn incompatible(a: &Value, b: &Value) -> String {
+    format!("incompatible types for comparison: {} and {}", a.type_name(), b.type_name())
+}
 
 /// Whether the first equals any of the others.
 fn eq(first: &Value, others: &[Value]) -> Result<bool, String> {
@@ -165,7 +167,7 @@ fn eq(first: &Value, others: &[Value]) -> Result<bool, String> {
             (Some(a), Some(b)) if std::mem::discriminant(&a) == std::mem::discriminant(&b) => a == b,
             (None, None) => same(first, other)?,
             _ if matches!(first, Value::Nil) || matches!(other, Value::Nil) => false,
-            _ => return Err(INCOMPATIBLE.to_owned()),
+            _ => return Err(incompatible(first, other)),
         };
         if equal {
             return Ok(true);
@@ -200,7 +202,7 @@ fn order(a: &Value, b: &Value) -> Result<Option<Ordering>, String> {
         (Basic::Float(a), Basic::Float(b)) => Ok(a.partial_cmp(&b)),
         (Basic::String(a), Basic::String(b)) => Ok(Some(a.cmp(b))),
         (Basic::Bool(_), Basic::Bool(_)) => Err(INVALID.to_owned()),
-        _ => Err(INCOMPATIBLE.to_owned()),
+        _ => Err(incompatible(a, b)),
     }
 }
 

@@ -112,12 +112,14 @@ struct Exec<'t> {
     scope: &'t Scope<'t>,
     vars: Vec<(Arc<str>, Value)>,
     at: At<'t>,
+    /// Whether the field just read is an `interface {}` to Go, which shows in messages.
+    interface: bool,
     out: String,
 }
 
 impl<'t> Exec<'t> {
     fn new(tree: &'t Tree, dot: Value, scope: &'t Scope<'t>, out: String) -> Exec<'t> {
-        Exec { tree, scope, vars: vec![(Arc::from("$"), dot)], at: At::Nothing, out }
+        Exec { tree, scope, vars: vec![(Arc::from("$"), dot)], at: At::Nothing, interface: false, out }
     }
 
     fn fail<T>(&self, message: impl fmt::Display) -> Done<T> {
@@ -398,6 +400,7 @@ impl<'t> Exec<'t> {
         last: Option<Value>,
     ) -> Done<Value> {
         self.at = At::Operand(operand);
+        self.interface = false;
         let (mut value, names) = match &operand.kind {
             OperandKind::Field(names) => (dot.clone(), names),
             OperandKind::Variable(name, names) => (self.variable(name)?, names),
@@ -405,7 +408,9 @@ impl<'t> Exec<'t> {
                 if matches!(base.kind, OperandKind::Nil) {
                     return self.fail(format!("indirection through explicit nil in {operand}"));
                 }
-                (self.operand(dot, base)?, names)
+                let value = self.operand(dot, base)?;
+                self.interface = false;
+                (value, names)
             }
             _ => return self.operand(dot, operand),
         };
@@ -426,6 +431,7 @@ impl<'t> Exec<'t> {
         last: Option<Value>,
     ) -> Done<Value> {
         self.step()?;
+        let interface = std::mem::take(&mut self.interface);
         if let Some(method) = methods::find(receiver, name) {
             let Method { params, call, .. } = method;
             let argv = self.arguments(dot, name, params, args, last)?;
@@ -433,6 +439,7 @@ impl<'t> Exec<'t> {
         }
         let has_args = !args.is_empty() || last.is_some();
         match receiver {
+            Value::Nil if interface => return self.fail(format!("nil pointer evaluating interface {{}}.{name}")),
             Value::Nil if self.scope.options.missing_key == MissingKey::Error => {
                 return self.fail(format!("nil data; no entry for key {}", quote(name, false)));
             }
@@ -449,16 +456,24 @@ impl<'t> Exec<'t> {
                 if has_args {
                     return self.fail(format!("{name} is not a method but has arguments"));
                 }
+                let interfaces = map.class.zero == Zero::Nil;
                 return match (map.entries.get(name), self.scope.options.missing_key) {
-                    (Some(value), _) => Ok(value.clone()),
+                    (Some(value), _) => {
+                        self.interface = interfaces;
+                        Ok(value.clone())
+                    }
                     (None, MissingKey::Default) => Ok(Value::Nil),
-                    (None, MissingKey::Zero) => Ok(zero(map.class.zero)),
+                    (None, MissingKey::Zero) => {
+                        self.interface = interfaces;
+                        Ok(zero(map.class.zero))
+                    }
                     (None, MissingKey::Error) => self.fail(format!("map has no entry for key {}", quote(name, false))),
                 };
             }
             _ => {}
         }
-        self.fail(format!("can't evaluate field {name} in type {}", receiver.type_name()))
+        let type_name = if interface { "interface {}" } else { receiver.type_name() };
+        self.fail(format!("can't evaluate field {name} in type {type_name}"))
     }
 
     fn function(
@@ -563,7 +578,12 @@ impl<'t> Exec<'t> {
                 (Some(Value::String(text.clone())).filter(|_| matches!(param, Param::String)), "string")
             }
             _ => {
+                self.interface = false;
                 let value = self.operand(dot, arg)?;
+                if self.interface && matches!(value, Value::Nil) && !matches!(param, Param::Any) {
+                    let wanted = param.go_name();
+                    return self.fail(format!("wrong type for value; expected {wanted}; got interface {{}}"));
+                }
                 return self.check(value, param);
             }
         };

@@ -494,6 +494,9 @@ fn shown(token: &Token) -> String {
 fn number(token: &Token) -> Result<Number, String> {
     let text = &token.text;
     if token.kind == Kind::CharConstant {
+        if text.len() < 3 {
+            return Err("invalid syntax".to_owned());
+        }
         let c = gofmt::unquote_char(text).ok_or_else(|| format!("malformed character constant: {text}"))?;
         let int = Some(i64::from(c as u32));
         return Ok(Number { text: text.clone(), int, float: Some(f64::from(c as u32)), looks_float: false });

@@ -41,6 +41,8 @@ pub(super) fn println(args: &[Value]) -> String {
 #[derive(Clone, Default)]
 struct Verb {
     plus: bool,
+    /// `%+v`: names of fields, and no sign.
+    names: bool,
     minus: bool,
     sharp: bool,
     space: bool,
@@ -192,6 +194,9 @@ impl<'f> Run<'f> {
         };
         self.at += verb.len_utf8();
         v.verb = verb;
+        if verb == 'v' {
+            v.names = std::mem::take(&mut v.plus);
+        }
         match (verb, self.args.get(self.next)) {
             ('%', _) => out.push('%'),
             _ if !self.good_index => {
@@ -240,7 +245,7 @@ impl Verb {
                 out.push_str(open);
                 for (i, item) in list.items.iter().enumerate() {
                     out.push_str(if i > 0 { separator } else { "" });
-                    self.value(out, item);
+                    self.inner(out, item);
                 }
                 out.push_str(close);
             }
@@ -252,7 +257,7 @@ impl Verb {
                     out.push_str(if i > 0 { separator } else { "" });
                     self.value(out, &Value::from(key.as_str()));
                     out.push(':');
-                    self.value(out, item);
+                    self.inner(out, item);
                 }
                 out.push_str(close);
             }
@@ -267,14 +272,22 @@ impl Verb {
                     } else {
                         " "
                     });
-                    if self.verb == 'v' && (self.plus || self.sharp) {
+                    if self.names || self.go_syntax() {
                         let _ = write!(out, "{}:", field.name);
                     }
-                    self.value(out, &field.value);
+                    self.inner(out, &field.value);
                 }
                 out.push('}');
             }
             (_, value) => self.bad(out, value),
+        }
+    }
+
+    /// A value inside another, where nil is `<nil>` to every verb.
+    fn inner(&self, out: &mut String, value: &Value) {
+        match value {
+            Value::Nil => out.push_str("<nil>"),
+            value => self.value(out, value),
         }
     }
 

@@ -10,6 +10,8 @@ mod ops;
 mod parser;
 mod print;
 mod quote;
+pub mod script;
+pub mod series;
 mod source;
 
 pub use engine::{Options, QueryError, QueryResult, QueryValue, query_instant, query_range};

@@ -63,8 +63,9 @@ fn prometheus_parser_cases() {
 fn prometheus_printer_cases() {
     let Some(dir) = common::conformance("promql-parser") else { return };
     for case in cases(&dir, "printer.json") {
-        let expr = parse(text(&case, "in"), ParserOptions::all()).expect(text(&case, "in"));
-        assert_eq!(expr.to_string(), text(&case, "out"), "{}", text(&case, "in"));
+        let input = text(&case, "in");
+        let expr = parse(input, ParserOptions::all()).expect(input);
+        assert_eq!(expr.to_string(), text(&case, "out"), "{input}");
     }
 }
 
@@ -72,8 +73,9 @@ fn prometheus_printer_cases() {
 fn prometheus_prettier_cases() {
     let Some(dir) = common::conformance("promql-parser") else { return };
     for case in cases(&dir, "prettier.json") {
-        let expr = parse(text(&case, "in"), ParserOptions::all()).expect(text(&case, "in"));
-        assert_eq!(prettify(&expr, 10), text(&case, "out"), "{}", text(&case, "in"));
+        let input = text(&case, "in");
+        let expr = parse(input, ParserOptions::all()).expect(input);
+        assert_eq!(prettify(&expr, 10), text(&case, "out"), "{input}");
     }
 }
 
@@ -165,4 +167,37 @@ fn sorted(mut node: Value) -> Value {
         _ => {}
     }
     node
+}
+
+#[test]
+fn prometheus_series_cases() {
+    use watchglass_promql::series::{SeriesValue, parse_series};
+    let Some(dir) = common::conformance("promql-parser") else { return };
+    for case in cases(&dir, "series_desc.json") {
+        let input = text(&case, "input");
+        let parsed = match parse_series(input) {
+            Ok(parsed) => parsed,
+            Err(e) => {
+                assert!(case["fail"] == true, "{input}: {e}");
+                continue;
+            }
+        };
+        assert!(case["fail"] != true, "{input} parses");
+        let labels = serde_json::to_value(&parsed.labels).expect("labels");
+        assert_eq!(labels, case["metric"], "{input}");
+        let values: Vec<Value> = parsed
+            .values
+            .iter()
+            .map(|v| match v {
+                SeriesValue::Float(v) => Value::from(*v),
+                _ => Value::from("@id:none"),
+            })
+            .collect();
+        let expected = case["values"]["args"].as_array().expect(input);
+        let same = |a: &Value, b: &Value| a == b || a.as_f64().is_some() && a.as_f64() == b.as_f64();
+        assert!(
+            values.len() == expected.len() && values.iter().zip(expected).all(|(a, b)| same(a, b)),
+            "{input}: {values:?}"
+        );
+    }
 }

@@ -16,10 +16,7 @@ impl Parser<'_> {
     pub(super) fn aggregate(&mut self, op: AggregateOp) -> Parsed<Tree> {
         let start = self.bump().span.start;
         let before = self.grouping()?;
-        let (mut args, mut end, height) = match self.call_args() {
-            Ok(args) => args,
-            Err(fault) => return Err(fault),
-        };
+        let (mut args, mut end, height) = self.call_args()?;
         let grouping = match before {
             Some((grouping, _)) => grouping,
             None => match self.grouping()? {

@@ -55,8 +55,7 @@ impl Parser<'_> {
             _ => return Ok(expr),
         };
         let ms = (seconds * 1000.0).round();
-        // Also not a number.
-        if !(ms.abs() <= MAX_DURATION_MS as f64) {
+        if ms.is_nan() || ms.abs() > MAX_DURATION_MS as f64 {
             return Err(Fault::new(span, "duration out of range"));
         }
         Ok(DurationExpr::Literal(ms as i64))

@@ -16,6 +16,31 @@ pub(super) fn lex(text: &str) -> Vec<Token> {
     lexer.tokens
 }
 
+/// The tokens of the series that a text begins with, a name and labels in braces or one of the two, and where they end. A double
+/// brace opens no labels but a histogram.
+pub(super) fn lex_series(text: &str) -> (Vec<Token>, usize) {
+    let mut lexer =
+        Lexer { text, at: 0, start: 0, parens: 0, brace: false, bracket: false, colon: false, tokens: vec![] };
+    lexer.next_token();
+    let mut end = lexer.at;
+    if !lexer.brace {
+        lexer.skip_while(|c| c == ' ' || c == '\t');
+        let rest = &text[lexer.at..];
+        if rest.starts_with('{') && !rest.starts_with("{{") {
+            lexer.next_token();
+        }
+    }
+    while lexer.brace && !matches!(lexer.tokens.last(), Some(Token { kind: Kind::Error(_), .. })) {
+        lexer.next_token();
+        end = lexer.at;
+    }
+    lexer.start = lexer.at;
+    if !matches!(lexer.tokens.last(), Some(Token { kind: Kind::Eof | Kind::Error(_), .. })) {
+        lexer.emit(Kind::Eof);
+    }
+    (lexer.tokens, end)
+}
+
 struct Lexer<'a> {
     text: &'a str,
     at: usize,

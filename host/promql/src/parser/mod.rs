@@ -8,13 +8,15 @@ mod expr;
 mod lexer;
 mod number;
 mod selector;
+mod series;
 mod token;
 
 use crate::ast::{Expr, Span};
 
 use self::token::{Kind, Token};
 
-pub(crate) use self::number::format_duration;
+pub(crate) use self::number::parse_number;
+pub(crate) use self::series::{metric, parse_string};
 
 /// What the parser lets through.
 #[derive(Clone, Copy, Debug, Default)]

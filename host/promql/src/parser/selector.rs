@@ -177,8 +177,7 @@ impl Parser<'_> {
         self.bump();
         let seconds = self.number(&token.kind, token.span)?.value * if negative { -1.0 } else { 1.0 };
         let ms = seconds * 1000.0;
-        // Also not a number.
-        if !(ms.abs() < i64::MAX as f64) {
+        if ms.is_nan() || ms.abs() >= i64::MAX as f64 {
             let shown = if seconds.is_nan() {
                 "NaN".to_owned()
             } else if seconds.is_infinite() {
@@ -203,9 +202,6 @@ impl Parser<'_> {
         let (vector, span) = match expr {
             Expr::Vector(v) => {
                 v.span.end = token.span.end;
-                if v.offset.is_some() || v.at.is_some() {
-                    return Err(Fault::new(token.span, format!("{name} modifier must stand before offset and @")));
-                }
                 if v.extension != Extension::None {
                     return Err(self.extension_twice(token.span));
                 }

@@ -5,13 +5,12 @@ mod tree;
 
 use std::fmt::{self, Display, Formatter, Write};
 
-use watchglass_model::{METRIC_NAME, MatchOp, Matcher};
+use watchglass_model::{DurationMs, METRIC_NAME, MatchOp, Matcher, PlainFloat};
 
 use crate::ast::{
     Aggregate, At, Binary, Call, Cardinality, DurationExpr, Expr, Extension, Grouping, MatrixSelector, NumberLiteral,
     Subquery, VectorSelector,
 };
-use crate::parser::format_duration;
 use crate::quote::Quoted;
 
 pub use pretty::prettify;
@@ -41,19 +40,16 @@ impl Display for Expr {
     }
 }
 
-/// A float as Go prints it without an exponent: `+Inf`, `NaN`, else the shortest digits that read back the same.
-pub(crate) fn float(v: f64) -> String {
-    if v.is_infinite() {
-        return if v > 0.0 { "+Inf".to_owned() } else { "-Inf".to_owned() };
-    }
-    v.to_string()
+/// Seconds as a duration.
+fn duration(seconds: f64) -> DurationMs {
+    DurationMs((seconds * 1000.0).round() as i64)
 }
 
 impl Display for NumberLiteral {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.duration {
-            true => f.write_str(&format_duration((self.value * 1000.0).round() as i64)),
-            false => f.write_str(&float(self.value)),
+            true => duration(self.value).fmt(f),
+            false => PlainFloat(self.value).fmt(f),
         }
     }
 }
@@ -74,11 +70,9 @@ impl Display for At {
 impl Display for DurationExpr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            DurationExpr::Literal(ms) => f.write_str(&format_duration(*ms)),
-            DurationExpr::Number { seconds, duration: true } => {
-                f.write_str(&format_duration((seconds * 1000.0).round() as i64))
-            }
-            DurationExpr::Number { seconds, duration: false } => f.write_str(&float(*seconds)),
+            DurationExpr::Literal(ms) => DurationMs(*ms).fmt(f),
+            DurationExpr::Number { seconds, duration: true } => duration(*seconds).fmt(f),
+            DurationExpr::Number { seconds, duration: false } => PlainFloat(*seconds).fmt(f),
             DurationExpr::Step => f.write_str("step()"),
             DurationExpr::Range => f.write_str("range()"),
             DurationExpr::Unary(true, inner) => write!(f, "-{inner}"),
@@ -218,13 +212,13 @@ impl Display for BinaryHead<'_> {
             Cardinality::OneToOne | Cardinality::ManyToMany => {}
         }
         match (matching.fill_left, matching.fill_right) {
-            (Some(l), Some(r)) if l == r || l.is_nan() && r.is_nan() => write!(f, " fill ({})", float(l)),
+            (Some(l), Some(r)) if l == r || l.is_nan() && r.is_nan() => write!(f, " fill ({})", PlainFloat(l)),
             (l, r) => {
                 if let Some(l) = l {
-                    write!(f, " fill_left ({})", float(l))?;
+                    write!(f, " fill_left ({})", PlainFloat(l))?;
                 }
                 match r {
-                    Some(r) => write!(f, " fill_right ({})", float(r)),
+                    Some(r) => write!(f, " fill_right ({})", PlainFloat(r)),
                     None => Ok(()),
                 }
             }

@@ -1,16 +1,15 @@
 //! Expressions as JSON: the form of Prometheus' `/api/v1/parse_query`.
 
 use serde_json::{Value, json};
+use watchglass_model::PlainFloat;
 
 use crate::ast::{At, Cardinality, DurationExpr, Expr, Extension, Matching, ValueType, VectorSelector};
-
-use super::float;
 
 /// The tree as `/api/v1/parse_query` gives it. Durations are in milliseconds; where one is an expression, which only a query's
 /// start, end and step decide, it is 0 and its text stands beside it (`rangeExpr`, `offsetExpr`, `stepExpr`).
 pub fn tree(expr: &Expr) -> Value {
     match expr {
-        Expr::Number(e) => json!({"type": "numberLiteral", "val": float(e.value)}),
+        Expr::Number(e) => json!({"type": "numberLiteral", "val": PlainFloat(e.value).to_string()}),
         Expr::String(e) => json!({"type": "stringLiteral", "val": e.value}),
         Expr::Vector(e) => selector("vectorSelector", e, None),
         Expr::Matrix(e) => selector("matrixSelector", &e.vector, Some(&e.range)),

@@ -1,0 +1,82 @@
+//! Samples in memory, for scripts and unit tests.
+
+use std::collections::BTreeMap;
+
+use watchglass_model::{FloatPoint, HistogramPoint, Labels, SeriesData, TimeMs, Value};
+
+use crate::source::{Cancel, Select, Source, SourceError};
+
+/// A [`Source`] of samples in memory.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    series: BTreeMap<Labels, SeriesData>,
+}
+
+impl Memory {
+    /// Puts a sample in; one of the same series and time is replaced.
+    pub fn append(&mut self, labels: &Labels, t: TimeMs, value: Value) {
+        let series = self.entry(labels);
+        match value {
+            Value::Float(v) => {
+                series.histograms.retain(|p| p.t != t);
+                match series.floats.binary_search_by_key(&t, |p| p.t) {
+                    Ok(i) => series.floats[i].v = v,
+                    Err(i) => series.floats.insert(i, FloatPoint { t, v }),
+                }
+            }
+            Value::Histogram(h) => {
+                series.floats.retain(|p| p.t != t);
+                match series.histograms.binary_search_by_key(&t, |p| p.t) {
+                    Ok(i) => series.histograms[i].h = h,
+                    Err(i) => series.histograms.insert(i, HistogramPoint { t, h }),
+                }
+            }
+        }
+    }
+
+    /// Notes when the counter behind a sample started.
+    pub fn set_start(&mut self, labels: &Labels, t: TimeMs, start: TimeMs) {
+        let starts = &mut self.entry(labels).starts;
+        match starts.binary_search_by_key(&t, |s| s.0) {
+            Ok(i) => starts[i].1 = start,
+            Err(i) => starts.insert(i, (t, start)),
+        }
+    }
+
+    fn entry(&mut self, labels: &Labels) -> &mut SeriesData {
+        self.series
+            .entry(labels.clone())
+            .or_insert_with(|| SeriesData { labels: labels.clone(), ..SeriesData::default() })
+    }
+}
+
+impl Source for Memory {
+    fn select(&self, what: &Select<'_>, cancel: &Cancel) -> Result<Vec<SeriesData>, SourceError> {
+        let mut found = vec![];
+        let mut points = 0;
+        for series in self.series.values() {
+            if cancel.is_cancelled() {
+                return Err(SourceError::Cancelled);
+            }
+            if !what.matchers.iter().all(|m| m.matches(series.labels.value(m.name()))) {
+                continue;
+            }
+            let within = |t: &TimeMs| (what.start..=what.end).contains(t);
+            let part = SeriesData {
+                labels: series.labels.clone(),
+                floats: series.floats.iter().filter(|p| within(&p.t)).copied().collect(),
+                histograms: series.histograms.iter().filter(|p| within(&p.t)).cloned().collect(),
+                starts: series.starts.iter().filter(|s| within(&s.0)).copied().collect(),
+            };
+            let count = part.floats.len() + part.histograms.len();
+            points += count;
+            if points > what.max_samples {
+                return Err(SourceError::TooManySamples);
+            }
+            if count > 0 {
+                found.push(part);
+            }
+        }
+        Ok(found)
+    }
+}

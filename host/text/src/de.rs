@@ -464,10 +464,6 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for PlaceMap<'_, A> {
                     let (line, column) = crate::toml::place(text, offset);
                     (self.line, self.column) = (line as u64, Some(column as u64));
                 }
-                "defined" => {
-                    self.map.next_value::<serde_saphyr::Location>()?;
-                    continue;
-                }
                 _ => {
                     self.map.next_value::<IgnoredAny>()?;
                     continue;

@@ -100,7 +100,8 @@ mod tests {
 
     #[test]
     fn places_of_scalars_lists_and_maps() {
-        let all: BTreeMap<String, Spanned<Vec<Spanned<String>>>> = from_str("a:\n  - x\n  - 1.0\nb: []\n", "f").unwrap();
+        let all: BTreeMap<String, Spanned<Vec<Spanned<String>>>> =
+            from_str("a:\n  - x\n  - 1.0\nb: []\n", "f").unwrap();
         let a = &all["a"];
         assert_eq!((a.line, a[0].line, a[1].line, a[1].column), (2, 2, 3, 5));
         assert_eq!(a[1].value, "1.0");

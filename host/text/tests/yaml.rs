@@ -101,7 +101,7 @@ fn errors_name_the_place_and_the_way_out() {
         ("alert: \"a\n", "r.yml:"),
         ("alert: b: c\n", "r.yml:1:"),
         ("inner:\n\tname: a\n", "r.yml:2:"),
-        ("alert: a\n---\nalert: b\n", "r.yml:2:"),
+        ("alert: a\n---\nalert: b\n", "r.yml:3:1: a second document"),
         ("alert: *x\n", "r.yml:1:8: "),
         ("- a\n", "r.yml:1:"),
     ] {

@@ -1,8 +1,9 @@
 //! The engine: what evaluates a parsed expression over a [`Source`].
 
-use watchglass_model::{FloatPoint, Sample, SeriesData, TimeMs};
+use watchglass_model::{FloatPoint, HistogramPoint, Sample, SeriesData, TimeMs};
 
-use crate::ast::Expr;
+use crate::ast::{AggregateOp, Expr, ValueType};
+use crate::eval::{self, Bounds, Evaluator, Series, Steps, Value};
 use crate::source::{Cancel, Source, SourceError};
 
 /// Switches and limits of evaluation.
@@ -73,28 +74,140 @@ pub enum QueryError {
 }
 
 /// Evaluates at one time.
+///
+/// A range selector or subquery gives a matrix, all else a value at `at`. `text` is what `expr` was parsed from; annotations
+/// point into it. Fails with [`QueryError`]; never panics.
 pub fn query_instant(
-    _source: &dyn Source,
-    _text: &str,
-    _expr: &Expr,
-    _at: TimeMs,
-    _options: &Options,
-    _cancel: &Cancel,
+    source: &dyn Source,
+    text: &str,
+    expr: &Expr,
+    at: TimeMs,
+    options: &Options,
+    cancel: &Cancel,
 ) -> Result<QueryResult, QueryError> {
-    Err(QueryError::Execution("not written yet".to_owned()))
+    let mut evaluator = Evaluator::new(source, options, cancel, Bounds { start: at, end: at, step: 0 });
+    let steps = Steps::once(at);
+    let value = if expr.value_type() == ValueType::Matrix {
+        QueryValue::Matrix(matrix_of_ranges(&mut evaluator, expr, steps)?)
+    } else {
+        match evaluator.eval(expr, steps)? {
+            Value::Scalar(values) => QueryValue::Scalar(FloatPoint { t: at, v: eval::scalar_at(&values, 0) }),
+            Value::String(value) => QueryValue::String(at, value),
+            Value::Vector(series) => {
+                let series = evaluator.finish(series)?;
+                QueryValue::Vector(samples(series, at, keeps_order(expr)))
+            }
+        }
+    };
+    Ok(result(evaluator, text, value))
 }
 
 /// Evaluates at `start`, `start + step` ... up to `end`; gives a matrix.
+///
+/// `step` is in milliseconds and positive. `expr` has to be a scalar or an instant vector. Fails with [`QueryError`]; never
+/// panics.
 #[expect(clippy::too_many_arguments, reason = "the seven things that make a range query")]
 pub fn query_range(
-    _source: &dyn Source,
-    _text: &str,
-    _expr: &Expr,
-    _start: TimeMs,
-    _end: TimeMs,
-    _step: i64,
-    _options: &Options,
-    _cancel: &Cancel,
+    source: &dyn Source,
+    text: &str,
+    expr: &Expr,
+    start: TimeMs,
+    end: TimeMs,
+    step: i64,
+    options: &Options,
+    cancel: &Cancel,
 ) -> Result<QueryResult, QueryError> {
-    Err(QueryError::Execution("not written yet".to_owned()))
+    if step <= 0 {
+        return Err(QueryError::execution(
+            "zero or negative query resolution step widths are not accepted: hint: try a positive integer",
+        ));
+    }
+    let kind = expr.value_type();
+    if !matches!(kind, ValueType::Scalar | ValueType::Vector) {
+        let kind = kind.as_str();
+        return Err(QueryError::execution(format!(
+            "invalid expression type \"{kind}\" for range query, must be Scalar or instant Vector"
+        )));
+    }
+    let mut evaluator = Evaluator::new(source, options, cancel, Bounds { start, end, step });
+    let steps = Steps::between(start, end, step);
+    if steps.count > options.max_samples {
+        return Err(SourceError::TooManySamples.into());
+    }
+    if steps.count == 0 {
+        return Ok(result(evaluator, text, QueryValue::Matrix(Vec::new())));
+    }
+    let series = match evaluator.eval(expr, steps)? {
+        Value::Scalar(values) => vec![evaluator.scalar_series(&values, steps)?],
+        Value::Vector(series) => evaluator.finish(series)?,
+        Value::String(_) => Vec::new(),
+    };
+    let mut matrix: Vec<SeriesData> = series.into_iter().map(|s| points(s, steps)).collect();
+    matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
+    Ok(result(evaluator, text, QueryValue::Matrix(matrix)))
+}
+
+fn result(evaluator: Evaluator<'_>, text: &str, value: QueryValue) -> QueryResult {
+    let peak_samples = evaluator.peak;
+    let (warnings, infos) = evaluator.notes.render(text);
+    QueryResult { value, warnings, infos, peak_samples }
+}
+
+/// The windows of a range selector at one time.
+fn matrix_of_ranges(evaluator: &mut Evaluator<'_>, expr: &Expr, steps: Steps) -> Result<Vec<SeriesData>, QueryError> {
+    let ranges = evaluator.ranges(expr, steps)?;
+    let mut matrix = Vec::new();
+    for s in &ranges.series {
+        s.each_window(&ranges.shape, steps, |_, window| {
+            let labels = if s.drop_name {
+                eval::without_name(&s.labels, evaluator.type_and_unit_labels())
+            } else {
+                s.labels.clone()
+            };
+            let (floats, histograms) = (window.floats.to_vec(), window.histograms.to_vec());
+            matrix.push(SeriesData { labels, floats, histograms, starts: Vec::new() });
+        });
+    }
+    matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
+    if matrix.windows(2).any(|w| w[0].labels == w[1].labels) {
+        return Err(QueryError::execution("vector cannot contain metrics with the same labelset"));
+    }
+    Ok(matrix)
+}
+
+fn samples(series: Vec<Series>, at: TimeMs, ordered: bool) -> Vec<Sample> {
+    let mut samples: Vec<Sample> = series
+        .into_iter()
+        .filter_map(|mut s| {
+            let value = match s.histograms.pop().flatten() {
+                Some(h) => watchglass_model::Value::Histogram(h),
+                None => watchglass_model::Value::Float(s.floats.first().copied().filter(|v| eval::is_present(*v))?),
+            };
+            Some(Sample { labels: s.labels, t: at, value })
+        })
+        .collect();
+    if !ordered {
+        samples.sort_by(|a, b| a.labels.cmp(&b.labels));
+    }
+    samples
+}
+
+fn points(series: Series, steps: Steps) -> SeriesData {
+    let present = steps.iter().zip(&series.floats).filter(|(_, v)| eval::is_present(**v));
+    let floats = present.map(|(t, v)| FloatPoint { t, v: *v }).collect();
+    let histograms =
+        steps.iter().zip(series.histograms).filter_map(|(t, h)| h.map(|h| HistogramPoint { t, h })).collect();
+    SeriesData { labels: series.labels, floats, histograms, starts: Vec::new() }
+}
+
+/// Whether the order of the result was asked for: a sort or a ranking stands in it, and all else keeps the order it finds.
+fn keeps_order(expr: &Expr) -> bool {
+    match expr {
+        Expr::Call(call) => call.function.name.starts_with("sort") || call.args.iter().any(keeps_order),
+        Expr::Aggregate(aggregate) => matches!(aggregate.op, AggregateOp::Topk | AggregateOp::Bottomk),
+        Expr::Binary(binary) => keeps_order(&binary.lhs) || keeps_order(&binary.rhs),
+        Expr::Unary(unary) => keeps_order(&unary.expr),
+        Expr::Paren(paren) => keeps_order(&paren.expr),
+        Expr::Number(_) | Expr::String(_) | Expr::Vector(_) | Expr::Matrix(_) | Expr::Subquery(_) => false,
+    }
 }

@@ -5,6 +5,7 @@
 
 pub mod ast;
 mod engine;
+mod eval;
 mod functions;
 mod ops;
 mod parser;

@@ -25,7 +25,7 @@ pub enum SourceError {
     #[error("query was cancelled")]
     Cancelled,
     /// More than `max_samples`.
-    #[error("query processing would load too many samples into memory")]
+    #[error("query processing would load too many samples into memory in query execution")]
     TooManySamples,
     /// The source failed.
     #[error("{0}")]

@@ -78,6 +78,9 @@ impl Trim<'_> {
             // Below the bound that an unbounded bucket was drawn in to there is nothing known: Prometheus gives it up there too.
             let inside_unbounded = original.lower < self.value && bucket.lower > self.value && linear;
             (self.cut == Cut::Below && !(inside_unbounded && original.lower == f64::NEG_INFINITY)).then_some(bucket)
+        } else if original.lower == f64::NEG_INFINITY && original.upper == f64::INFINITY {
+            // The only bucket of a histogram without bounds: where its observations lie isn't known at all.
+            None
         } else {
             self.split(bucket, linear)
         };

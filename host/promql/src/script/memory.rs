@@ -1,8 +1,9 @@
 //! Samples in memory, for scripts and unit tests.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use watchglass_model::{FloatPoint, HistogramPoint, Labels, SeriesData, TimeMs, Value};
+use watchglass_model::{CounterResetHint, FloatPoint, Histogram, HistogramPoint, Labels, SeriesData, TimeMs, Value};
 
 use crate::source::{Cancel, Select, Source, SourceError};
 
@@ -26,10 +27,17 @@ impl Memory {
             }
             Value::Histogram(h) => {
                 series.floats.retain(|p| p.t != t);
-                match series.histograms.binary_search_by_key(&t, |p| p.t) {
-                    Ok(i) => series.histograms[i].h = h,
-                    Err(i) => series.histograms.insert(i, HistogramPoint { t, h }),
-                }
+                let index = match series.histograms.binary_search_by_key(&t, |p| p.t) {
+                    Ok(i) => {
+                        series.histograms[i].h = h;
+                        i
+                    }
+                    Err(i) => {
+                        series.histograms.insert(i, HistogramPoint { t, h });
+                        i
+                    }
+                };
+                tell_resets(series, index);
             }
         }
     }
@@ -48,6 +56,28 @@ impl Memory {
             .entry(labels.clone())
             .or_insert_with(|| SeriesData { labels: labels.clone(), ..SeriesData::default() })
     }
+}
+
+/// Gives a histogram the hint that Prometheus' storage would give it back with: what follows the histogram before it without a
+/// reset is told as such; else a chunk begins, and of its first histogram nothing is known.
+fn tell_resets(series: &mut SeriesData, index: usize) {
+    let (before, rest) = series.histograms.split_at_mut(index);
+    let Some(point) = rest.first_mut() else { return };
+    if point.h.is_stale() || point.h.counter_reset_hint == CounterResetHint::Gauge {
+        return;
+    }
+    let mut h = Histogram::clone(&point.h);
+    let begins = h.counter_reset_hint == CounterResetHint::Reset;
+    h.counter_reset_hint = CounterResetHint::Unknown;
+    let follows = before.last().is_some_and(|p| {
+        let floats_between = series.floats.iter().any(|f| p.t < f.t && f.t < point.t);
+        let counter = !p.h.is_stale() && p.h.counter_reset_hint != CounterResetHint::Gauge;
+        counter && !floats_between && !h.detect_reset(&p.h)
+    });
+    if follows && !begins {
+        h.counter_reset_hint = CounterResetHint::NotReset;
+    }
+    point.h = Arc::new(h);
 }
 
 impl Source for Memory {

@@ -1,0 +1,260 @@
+//! Arithmetic and comparisons between two vectors: who meets whom, and what the result is called.
+
+use std::collections::HashMap;
+
+use watchglass_model::{Labels, LabelsBuilder, METRIC_NAME};
+
+use super::element::{self, Outcome};
+use super::number::quoted;
+use super::series::{Point, PointRef, is_name_label};
+use super::{Evaluator, Failure, Series, Steps, merge_equal};
+use crate::ast::{Binary, Cardinality, Matching};
+
+/// Numbers the groups of series that match each other.
+pub(crate) struct Signatures<'m> {
+    matching: &'m Matching,
+    type_and_unit: bool,
+    known: HashMap<Labels, usize>,
+}
+
+impl<'m> Signatures<'m> {
+    /// Groups by the labels of `on`, or by all but those of `ignoring` and the name.
+    pub(crate) fn new(matching: &'m Matching, type_and_unit: bool) -> Signatures<'m> {
+        Signatures { matching, type_and_unit, known: HashMap::new() }
+    }
+
+    /// The labels that a group has in common.
+    pub(crate) fn labels(&self, labels: &Labels) -> Labels {
+        let named = |name: &str| self.matching.labels.iter().any(|l| l == name);
+        if self.matching.on {
+            labels.filtered(|name, _| named(name))
+        } else {
+            labels.filtered(|name, _| !named(name) && !is_name_label(name, self.type_and_unit))
+        }
+    }
+
+    /// The number of a series' group.
+    pub(crate) fn of(&mut self, labels: &Labels) -> usize {
+        let key = self.labels(labels);
+        let next = self.known.len();
+        *self.known.entry(key).or_insert(next)
+    }
+
+    /// How many groups there are so far.
+    pub(crate) fn count(&self) -> usize {
+        self.known.len()
+    }
+}
+
+/// How the two sides lie, of which one, `many`, may have several series in a group.
+struct Sides {
+    swapped: bool,
+    /// What stands for a missing series of either.
+    fill_many: Option<f64>,
+    fill_one: Option<f64>,
+}
+
+/// Results by their pair of series, as a pair gives one series for all steps.
+struct Results<'e, 'm> {
+    binary: &'e Binary,
+    matching: &'m Matching,
+    drop_now: bool,
+    type_and_unit: bool,
+    steps: usize,
+    by_pair: HashMap<(usize, usize), usize>,
+    series: Vec<Series>,
+}
+
+const NONE: usize = usize::MAX;
+
+impl Evaluator<'_> {
+    /// An arithmetic operator or a comparison between two vectors, at every step.
+    pub(crate) fn matched(
+        &mut self,
+        binary: &Binary,
+        matching: &Matching,
+        lhs: &[Series],
+        rhs: &[Series],
+        steps: Steps,
+    ) -> Result<Vec<Series>, Failure> {
+        let swapped = matching.cardinality == Cardinality::OneToMany;
+        let (many, one) = if swapped { (rhs, lhs) } else { (lhs, rhs) };
+        // Prometheus doesn't swap these along: `fill_left` with `group_right` fills the right side, the one with many.
+        let sides = Sides { swapped, fill_many: matching.fill_left, fill_one: matching.fill_right };
+        let mut signatures = Signatures::new(matching, self.options.type_and_unit_labels);
+        let many_groups: Vec<usize> = many.iter().map(|s| signatures.of(&s.labels)).collect();
+        let one_groups: Vec<usize> = one.iter().map(|s| signatures.of(&s.labels)).collect();
+        let group_labels: Vec<Labels> = if sides.fill_many.is_some() || sides.fill_one.is_some() {
+            let mut labels = vec![Labels::empty(); signatures.count()];
+            for (s, group) in many.iter().zip(&many_groups).chain(one.iter().zip(&one_groups)) {
+                labels[*group] = signatures.labels(&s.labels);
+            }
+            labels
+        } else {
+            Vec::new()
+        };
+        let mut results = Results {
+            binary,
+            matching,
+            // Arithmetic has a new meaning at once, `bool` at the end where that is switched on.
+            drop_now: element::drops_name(binary.op) || (binary.return_bool && !self.options.delayed_name_removal),
+            type_and_unit: self.options.type_and_unit_labels,
+            steps: steps.count,
+            by_pair: HashMap::with_capacity(many.len()),
+            series: Vec::with_capacity(many.len()),
+        };
+        // Of each group the series of the one side that is there at the step, whether the many side is,
+        // and whether the two have met.
+        let mut present = vec![NONE; signatures.count()];
+        let mut seen = vec![false; signatures.count()];
+        let mut met = vec![false; signatures.count()];
+        for step in 0..steps.count {
+            self.check_cancelled()?;
+            present.fill(NONE);
+            for (i, (s, group)) in one.iter().zip(&one_groups).enumerate().filter(|(_, (s, _))| s.has(step)) {
+                if present[*group] != NONE {
+                    return Err(duplicate(
+                        &signatures.labels(&s.labels),
+                        swapped,
+                        &one[present[*group]].labels,
+                        &s.labels,
+                    ));
+                }
+                present[*group] = i;
+            }
+            seen.fill(false);
+            met.fill(false);
+            for (i, group) in many_groups.iter().enumerate() {
+                let Some(point) = many[i].get(step) else { continue };
+                seen[*group] = true;
+                let partner = present[*group];
+                let other = match (partner, sides.fill_one) {
+                    (NONE, None) => continue,
+                    (NONE, Some(fill)) => PointRef::Float(fill),
+                    (partner, _) => match one[partner].get(step) {
+                        Some(point) => point,
+                        None => continue,
+                    },
+                };
+                // Also where a comparison then filters all of them away.
+                if matching.cardinality == Cardinality::OneToOne && std::mem::replace(&mut met[*group], true) {
+                    let text =
+                        "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)";
+                    return Err(Failure::execution(text));
+                }
+                if let Some(value) = self.pair_value(binary, &sides, point, other) {
+                    let one_labels = if partner == NONE { None } else { Some(&one[partner]) };
+                    results.put(step, (i, partner), Some(&many[i]), one_labels, group_labels.get(*group), value)?;
+                }
+            }
+            if let Some(fill) = sides.fill_many {
+                for (group, partner) in present.iter().enumerate().filter(|(g, p)| **p != NONE && !seen[*g]) {
+                    let Some(point) = one[*partner].get(step) else { continue };
+                    if let Some(value) = self.pair_value(binary, &sides, PointRef::Float(fill), point) {
+                        results.put(
+                            step,
+                            (NONE, *partner),
+                            None,
+                            Some(&one[*partner]),
+                            group_labels.get(group),
+                            value,
+                        )?;
+                    }
+                }
+            }
+        }
+        results.finish()
+    }
+
+    fn pair_value(&mut self, binary: &Binary, sides: &Sides, many: PointRef<'_>, one: PointRef<'_>) -> Option<Point> {
+        let (a, b) = if sides.swapped { (one, many) } else { (many, one) };
+        match element::elements(binary.op, a, b, &mut self.notes, binary.span) {
+            Outcome::Value(_) if binary.return_bool => Some(Point::Float(1.0)),
+            Outcome::Unequal if binary.return_bool => Some(Point::Float(0.0)),
+            Outcome::Value(point) => Some(point),
+            Outcome::Unequal | Outcome::Incompatible => None,
+        }
+    }
+}
+
+impl Results<'_, '_> {
+    fn put(
+        &mut self,
+        step: usize,
+        pair: (usize, usize),
+        many: Option<&Series>,
+        one: Option<&Series>,
+        group: Option<&Labels>,
+        value: Point,
+    ) -> Result<(), Failure> {
+        let index = match self.by_pair.get(&pair) {
+            Some(index) => *index,
+            None => {
+                let empty = Labels::empty();
+                let base = many.map(|s| &s.labels).or(group).unwrap_or(&empty);
+                let mut series = Series::new(self.labels(base, one.map(|s| &s.labels)), false, self.steps);
+                series.drop_name = many.is_some_and(|s| s.drop_name) || self.binary.return_bool;
+                self.by_pair.insert(pair, self.series.len());
+                self.series.push(series);
+                self.series.len() - 1
+            }
+        };
+        self.series[index].set(step, value);
+        Ok(())
+    }
+
+    /// The labels of the many side's series, less what must go, with what is taken from the one side.
+    fn labels(&self, many: &Labels, one: Option<&Labels>) -> Labels {
+        let mut builder = LabelsBuilder::new(many);
+        if self.drop_now {
+            builder.retain(|name| !is_name_label(name, self.type_and_unit));
+        }
+        if self.matching.cardinality == Cardinality::OneToOne {
+            let named = |name: &str| self.matching.labels.iter().any(|l| l == name);
+            builder.retain(|name| named(name) == self.matching.on);
+        }
+        if let Some(one) = one {
+            for name in &self.matching.include {
+                builder.set(name, one.value(name));
+            }
+        }
+        builder.build()
+    }
+
+    fn finish(self) -> Result<Vec<Series>, Failure> {
+        let many = self.matching.cardinality != Cardinality::OneToOne;
+        let comparison = element::is_comparison(self.binary.op);
+        merge_equal(self.series).map_err(|e| {
+            if many || comparison {
+                Failure::execution("multiple matches for labels: grouping labels must ensure unique matches")
+            } else {
+                e
+            }
+        })
+    }
+}
+
+fn duplicate(group: &Labels, swapped: bool, a: &Labels, b: &Labels) -> Failure {
+    let side = if swapped { "left" } else { "right" };
+    // In order, so that the text doesn't depend on that of the series.
+    let (a, b) = if a <= b { (a, b) } else { (b, a) };
+    Failure::execution(format!(
+        "found duplicate series for the match group {} on the {side} hand-side of the operation: [{}, {}];many-to-many matching not \
+         allowed: matching labels must be unique on one side",
+        braced(group),
+        braced(a),
+        braced(b)
+    ))
+}
+
+/// Labels as Go's client prints them: the name among the others.
+fn braced(labels: &Labels) -> String {
+    let pairs: Vec<String> = labels
+        .iter()
+        .map(|(name, value)| {
+            let plain = name == METRIC_NAME || name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            if plain { format!("{name}={}", quoted(value)) } else { format!("{}={}", quoted(name), quoted(value)) }
+        })
+        .collect();
+    format!("{{{}}}", pairs.join(", "))
+}

@@ -28,23 +28,31 @@
 mod config;
 mod explain;
 mod gotext;
+mod group;
+mod inhibit;
 mod machine;
 mod matchers;
+mod nflog;
 mod notification;
+mod route;
 mod silence;
 mod state;
 mod status;
+mod store;
 mod timeinterval;
+mod turn;
+mod view;
 
 pub use config::{GroupBy, InhibitRule, IntegrationSpec, Options, ReceiverSpec, Route, RoutingConfig, RoutingError};
 pub use explain::{Decision, Reason};
-pub use machine::{Alerts, InsertError, PostedAlert};
+pub use machine::{Alerts, Counts, InsertError, PostedAlert};
 pub use matchers::{
     MatcherParseError, matcher_text, matchers_text, parse_matcher, parse_matcher_classic, parse_matcher_utf8,
     parse_matchers, parse_matchers_classic, parse_matchers_utf8, sort_matchers,
 };
 pub use notification::{AlertState, Notification, NotificationId, NotifiedAlert, NotifyReason, Outcome};
-pub use silence::{MatcherSet, Silence, SilenceError, SilenceState};
+pub use route::{RouteNode, RouteTree};
+pub use silence::{MatcherSet, Silence, SilenceError, SilenceState, silence_matches_filter};
 pub use state::{AlertRecord, Changes, LogEntry, LogKey, SavedState, SilenceRecord};
-pub use status::{AlertFilter, AlertStatus, AlertView, GroupFilter, GroupView};
+pub use status::{AlertFilter, AlertStatus, AlertView, GroupFilter, GroupView, receiver_filter};
 pub use timeinterval::{DayRange, InclusiveRange, TimeInterval, TimeRange, parse_location};

@@ -100,3 +100,8 @@ impl Default for GroupFilter {
         GroupFilter { alerts: AlertFilter::default(), muted: true }
     }
 }
+
+/// The API's `receiver=`: a regular expression that the whole name must match.
+pub fn receiver_filter(text: &str) -> Result<Regex, String> {
+    Regex::new(&format!("^(?:{text})$")).map_err(|e| format!("failed to parse receiver param: {e}"))
+}

@@ -27,15 +27,20 @@
 //! # }
 //! ```
 
-#![allow(dead_code, reason = "checkpoints and truncation wait for the block cutter")]
-
 mod append;
+mod block;
 mod codec;
+mod compact;
+mod counters;
+mod delete;
 mod error;
 mod files;
 mod head;
 mod lock;
+mod maintain;
+mod mmap;
 mod options;
+mod query;
 mod replay;
 mod select;
 mod stats;

@@ -9,7 +9,7 @@ use watchglass_model::{TimeMs, Value};
 use crate::head::index::Head;
 use crate::head::metadata::family_of;
 use crate::head::series::{MemSeries, Verdict};
-use crate::wal::record::Decoded;
+use crate::wal::record::{Decoded, RefTombstone};
 use crate::wal::replay::Replay;
 use crate::{OpenReport, StoreError};
 
@@ -62,6 +62,8 @@ pub(crate) fn replay(
     let replay = crate::wal::replay::replay(data_dir, wal_dir, |record| {
         apply(record, head, &mut references, floor, report);
     })?;
+    // A log names series long after their samples have gone into blocks.
+    head.truncate(TimeMs::MIN);
     report.wal_segments = replay.segments;
     report.unknown_records = replay.unknown_records;
     report.repairs.extend(replay.repairs.iter().cloned());
@@ -104,6 +106,12 @@ fn apply(record: &Decoded, head: &Head, references: &mut References, floor: Time
     }
     if min <= max {
         head.saw_times(min, max);
+    }
+    for stone in &record.tombstones {
+        // By the series' own reference, which may not be the record's where the log made a series twice.
+        if let Some(series) = references.get(stone.reference) {
+            head.delete(&[RefTombstone { reference: series.reference, ..*stone }]);
+        }
     }
     for (reference, metadata) in &record.metadata {
         let Some(series) = references.get(*reference) else { continue };

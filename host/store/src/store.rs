@@ -1,19 +1,19 @@
 //! The store: where head, log and blocks meet.
 
-use std::collections::BTreeSet;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use watchglass_model::{Labels, Matcher, MetricMetadata, SampleBatch, SeriesData, TimeMs};
+use watchglass_model::{MetricMetadata, SampleBatch, TimeMs};
 
-use crate::codec::chunk::Points;
+use crate::block::open::{self, Block};
+use crate::counters::StoreCounters;
 use crate::files;
 use crate::head::index::Head;
 use crate::lock::DirLock;
-use crate::select::{in_order, series_data};
 use crate::wal::log::Wal;
-use crate::{Appended, BlockInfo, Cardinality, Maintained, OpenReport, Options, SelectError, Stats, StoreError};
+use crate::{Appended, BlockInfo, Cardinality, OpenReport, Options, Stats, StoreError};
 
 /// A Prometheus data directory, open for writing. Share it between threads by reference or `Arc`; every method may run beside every other.
 pub struct Store {
@@ -24,7 +24,17 @@ pub struct Store {
     /// Held for reading by every append from its first look to its last sample. Taking it for writing waits until those have gone that still
     /// believe in an older floor.
     pub(crate) appends: RwLock<()>,
-    pub(crate) lock: Mutex<Option<DirLock>>,
+    /// By time. Replaced whole, so that a reader's list stays what it was.
+    pub(crate) blocks: RwLock<Arc<Vec<Arc<Block>>>>,
+    /// Held by whoever changes blocks or truncates the head.
+    pub(crate) maintenance: Mutex<()>,
+    /// Series that left the head, and the segment that was written to then.
+    pub(crate) departed: Mutex<HashMap<u64, u64>>,
+    /// Blocks that could not be merged; they are not tried again before the next start.
+    pub(crate) failed_merges: Mutex<HashSet<String>>,
+    pub(crate) counters: StoreCounters,
+    lock: Mutex<Option<DirLock>>,
+    blocks_failed: u64,
     clean_start: bool,
     wal_corruptions: u64,
     replay_seconds: f64,
@@ -43,8 +53,15 @@ impl Store {
         let wal_dir = dir.join("wal");
         files::create_dir(&wal_dir)?;
         crate::wal::checkpoint::remove_unfinished(&wal_dir)?;
-        let head = Head::new(&options, TimeMs::MIN);
-        let mut report = OpenReport { clean_start: lock.clean_start, ..OpenReport::default() };
+        let blocks = open::open_all(dir)?;
+        let floor = blocks.blocks.iter().map(|b| b.meta.max_time).max().unwrap_or(TimeMs::MIN);
+        let head = Head::new(&options, floor);
+        let mut report = OpenReport {
+            clean_start: lock.clean_start,
+            blocks: blocks.blocks.len(),
+            failed_blocks: blocks.failed,
+            ..OpenReport::default()
+        };
         let replay = crate::replay::replay(dir, &wal_dir, &head, &mut report)?;
         let wal = Wal::open(
             &wal_dir,
@@ -59,6 +76,12 @@ impl Store {
             head,
             wal,
             appends: RwLock::new(()),
+            blocks: RwLock::new(Arc::new(blocks.blocks)),
+            maintenance: Mutex::new(()),
+            departed: Mutex::default(),
+            failed_merges: Mutex::default(),
+            counters: StoreCounters::default(),
+            blocks_failed: report.failed_blocks.len() as u64,
             clean_start: lock.clean_start,
             lock: Mutex::new(Some(lock)),
             wal_corruptions: replay.corruptions,
@@ -88,100 +111,6 @@ impl Store {
         Ok(staged.store())
     }
 
-    /// The series that all matchers let through and that have points between `start` and `end` (both included), sorted by labels, each
-    /// once, merged over head and blocks.
-    ///
-    /// `cancelled` is asked now and then. More than `max_samples` points are an error, not a part of the answer.
-    pub fn select(
-        &self,
-        matchers: &[Matcher],
-        start: TimeMs,
-        end: TimeMs,
-        max_samples: usize,
-        cancelled: &dyn Fn() -> bool,
-    ) -> Result<Vec<SeriesData>, SelectError> {
-        let (mut found, mut total) = (Vec::new(), 0);
-        for series in self.head.matching(matchers) {
-            if cancelled() {
-                return Err(SelectError::Cancelled);
-            }
-            let mut points = Points::default();
-            series.lock().read(start, end, &mut points).map_err(|e| StoreError::Corrupt {
-                path: self.dir.clone(),
-                what: "head chunk",
-                offset: 0,
-                reason: e.to_string(),
-            })?;
-            in_order(&mut points);
-            total += points.len();
-            if total > max_samples {
-                return Err(SelectError::TooManySamples { limit: max_samples });
-            }
-            if points.len() > 0 {
-                found.push(series_data(series.labels.clone(), points));
-            }
-        }
-        found.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
-        Ok(found)
-    }
-
-    /// The label sets of series that may have points in the range and pass all matchers of at least one set, sorted. Without sets: all.
-    /// `limit` 0: all; else the first so many. As in Prometheus, a series counts if one of its chunks or its block overlaps the range.
-    pub fn series(
-        &self,
-        matcher_sets: &[Vec<Matcher>],
-        start: TimeMs,
-        end: TimeMs,
-        limit: usize,
-    ) -> Result<Vec<Labels>, SelectError> {
-        let sets = if matcher_sets.is_empty() { &[Vec::new()] } else { matcher_sets };
-        let mut all = BTreeSet::new();
-        for set in sets {
-            let found = self.head.matching(set);
-            all.extend(found.iter().filter(|s| s.lock().overlaps(start, end)).map(|s| s.labels.clone()));
-        }
-        Ok(all.into_iter().take(if limit == 0 { usize::MAX } else { limit }).collect())
-    }
-
-    /// Label names in use among the series that [`Store::series`] would give, sorted. `limit` 0: all.
-    pub fn label_names(
-        &self,
-        matcher_sets: &[Vec<Matcher>],
-        start: TimeMs,
-        end: TimeMs,
-        limit: usize,
-    ) -> Result<Vec<String>, SelectError> {
-        let mut names = BTreeSet::new();
-        if matcher_sets.is_empty() {
-            names.extend(self.head.label_names());
-        } else {
-            for labels in self.series(matcher_sets, start, end, 0)? {
-                names.extend(labels.iter().map(|(n, _)| n.to_owned()));
-            }
-        }
-        Ok(names.into_iter().take(if limit == 0 { usize::MAX } else { limit }).collect())
-    }
-
-    /// The values of a label among the series that [`Store::series`] would give, sorted. `limit` 0: all.
-    pub fn label_values(
-        &self,
-        name: &str,
-        matcher_sets: &[Vec<Matcher>],
-        start: TimeMs,
-        end: TimeMs,
-        limit: usize,
-    ) -> Result<Vec<String>, SelectError> {
-        let mut values = BTreeSet::new();
-        if matcher_sets.is_empty() {
-            values.extend(self.head.label_values(name));
-        } else {
-            for labels in self.series(matcher_sets, start, end, 0)? {
-                values.extend(labels.get(name).map(str::to_owned));
-            }
-        }
-        Ok(values.into_iter().take(if limit == 0 { usize::MAX } else { limit }).collect())
-    }
-
     /// What is known of metric families, by name.
     pub fn metadata(&self) -> Vec<MetricMetadata> {
         self.head.families.all()
@@ -193,6 +122,10 @@ impl Store {
         let wal = self.wal.stats();
         let range = self.head.time_range();
         let (head_chunks, head_chunk_bytes) = self.head.chunk_totals();
+        let own = &self.counters;
+        let blocks = self.block_list();
+        let lowest = blocks.iter().map(|b| b.meta.min_time).chain(range.map(|r| r.0)).min();
+        let in_blocks = |f: fn(&Block) -> u64| blocks.iter().map(|b| f(b)).sum();
         Stats {
             head_series: self.head.series_count() as u64,
             head_series_created: counters.series_created.load(Relaxed),
@@ -209,16 +142,32 @@ impl Store {
             conflicting_samples: counters.conflicts.load(Relaxed),
             head_min_time: range.map(|r| r.0),
             head_max_time: range.map(|r| r.1),
-            lowest_time: range.map(|r| r.0),
+            lowest_time: lowest,
+            head_truncations: own.head_truncations.get(),
+            head_truncations_failed: own.head_truncations_failed.get(),
+            checkpoint_creations: own.checkpoint_creations.get(),
+            checkpoint_creations_failed: own.checkpoint_creations_failed.get(),
+            checkpoint_deletions: own.checkpoint_deletions.get(),
             wal_corruptions: self.wal_corruptions,
             wal_segment: wal.segment,
             wal_writes_failed: self.wal.writes_failed.load(Relaxed),
             wal_bytes_written: wal.bytes_written,
             wal_fsyncs: wal.fsyncs,
             wal_bytes: files::dir_bytes(self.wal.dir()),
+            head_chunk_file_bytes: files::dir_bytes(&self.dir.join("chunks_head")),
+            blocks: blocks.len() as u64,
+            block_bytes: in_blocks(|b| b.bytes),
+            block_chunks: in_blocks(|b| b.meta.stats.num_chunks),
+            block_samples: in_blocks(|b| b.meta.stats.num_samples),
+            compactions: own.compactions.get(),
+            compactions_failed: own.compactions_failed.get(),
+            compactions_triggered: own.compactions_triggered.get(),
+            compaction_seconds: own.compaction_micros.get() as f64 / 1e6,
+            time_retentions: own.time_retentions.get(),
+            size_retentions: own.size_retentions.get(),
+            blocks_failed: self.blocks_failed,
             clean_start: self.clean_start,
             replay_seconds: self.replay_seconds,
-            ..Stats::default()
         }
     }
 
@@ -229,17 +178,7 @@ impl Store {
 
     /// The blocks, oldest first.
     pub fn blocks(&self) -> Vec<BlockInfo> {
-        Vec::new()
-    }
-
-    /// Does what is due: cuts blocks from the head, truncates it and the WAL, merges blocks, deletes what retention says. Call it every
-    /// minute or so from a thread that may block; reads and appends go on meanwhile. What fails is told and tried again the next time.
-    pub fn maintain(&self, now: TimeMs) -> Maintained {
-        let mut out = Maintained::default();
-        if let Err(e) = self.wal.sync_if_due(now) {
-            out.failures.push(e.to_string());
-        }
-        out
+        self.block_list().iter().map(|b| b.info()).collect()
     }
 
     /// Syncs the WAL to the disk.

@@ -20,10 +20,6 @@ impl BitWriter {
         &self.bytes
     }
 
-    pub(crate) fn capacity(&self) -> usize {
-        self.bytes.capacity()
-    }
-
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.bytes
     }
@@ -33,10 +29,6 @@ impl BitWriter {
         if let Some(first) = self.bytes.first_chunk_mut::<2>() {
             *first = value.to_be_bytes();
         }
-    }
-
-    pub(crate) fn bit(&mut self, bit: bool) {
-        self.bits(u64::from(bit), 1);
     }
 
     /// Appends the low `n` bits of a value, `n` from 0 to 64.

@@ -31,11 +31,6 @@ impl Points {
     pub(crate) fn len(&self) -> usize {
         self.floats.len() + self.histograms.len()
     }
-
-    pub(crate) fn clear(&mut self) {
-        self.floats.clear();
-        self.histograms.clear();
-    }
 }
 
 /// How many samples a chunk says it has.

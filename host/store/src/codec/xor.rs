@@ -135,10 +135,6 @@ impl XorWriter {
         self.out.bytes()
     }
 
-    pub(crate) fn capacity(&self) -> usize {
-        self.out.capacity()
-    }
-
     pub(crate) fn into_bytes(self) -> Vec<u8> {
         self.out.into_bytes()
     }

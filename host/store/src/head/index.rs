@@ -10,6 +10,7 @@ use watchglass_model::{Labels, Matcher, TimeMs};
 use super::metadata::Families;
 use super::postings::Postings;
 use super::series::{ChunkRules, MemSeries};
+use crate::wal::record::RefTombstone;
 use crate::{Cardinality, Count, Options};
 
 /// Parts that the series are spread over by hash, so that appends on several threads seldom meet.
@@ -32,6 +33,8 @@ pub(crate) struct Head {
     min_time: AtomicI64,
     max_time: AtomicI64,
     pub(crate) counters: Counters,
+    /// Deleted ranges (both ends included) by reference.
+    deleted: RwLock<HashMap<u64, Vec<(TimeMs, TimeMs)>>>,
 }
 
 /// Slots and what is found by them.
@@ -80,16 +83,30 @@ impl Head {
             min_time: AtomicI64::new(i64::MAX),
             max_time: AtomicI64::new(i64::MIN),
             counters: Counters::default(),
+            deleted: RwLock::default(),
         }
+    }
+
+    /// Leaves ranges of some series out of what is read and cut from now on.
+    pub(crate) fn delete(&self, stones: &[RefTombstone]) {
+        let mut deleted = write(&self.deleted);
+        for stone in stones {
+            deleted.entry(stone.reference).or_default().push((stone.min, stone.max));
+        }
+    }
+
+    /// What of a series is deleted.
+    pub(crate) fn deleted_of(&self, reference: u64) -> Vec<(TimeMs, TimeMs)> {
+        read(&self.deleted).get(&reference).cloned().unwrap_or_default()
+    }
+
+    /// Forgets the deletions of series that are gone themselves.
+    pub(crate) fn drop_deleted(&self, gone: impl Fn(u64) -> bool) {
+        write(&self.deleted).retain(|reference, _| !gone(*reference));
     }
 
     fn shard(&self, labels: &Labels) -> &Shard {
         &self.shards[self.hasher.hash_one(labels) as usize % SHARDS]
-    }
-
-    /// The series with these labels.
-    pub(crate) fn get(&self, labels: &Labels) -> Option<Arc<MemSeries>> {
-        read(self.shard(labels)).get(labels).cloned()
     }
 
     /// The series with these labels, made where there is none, and whether it was made. `None` where the head is full.
@@ -212,10 +229,7 @@ impl Head {
                 None => {}
             }
         }
-        if oldest == i64::MAX {
-            // Nothing is left; what is appended meanwhile says so itself.
-            oldest = before;
-        }
+        // Without samples there is no range; what is appended meanwhile says so itself.
         self.min_time.store(oldest, Ordering::Release);
         self.counters.chunks_removed.fetch_add(chunks as u64, Ordering::Relaxed);
         self.counters.series_removed.fetch_add(gone.len() as u64, Ordering::Relaxed);

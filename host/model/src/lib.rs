@@ -5,22 +5,17 @@
 
 mod alert;
 mod duration;
-mod exposition;
+pub mod exposition;
 mod histogram;
 mod kahan;
 mod labels;
 mod matcher;
 mod number;
-mod remote_write;
+pub mod remote_write;
 mod sample;
 
 pub use alert::Alert;
 pub use duration::{DurationError, DurationMs};
-pub use exposition::{
-    Exemplar, Exposition, ExpositionError, ExpositionLimits, ExpositionOptions, Family, FamilySample, Format,
-    OPENMETRICS_CONTENT_TYPE, TEXT_CONTENT_TYPE, check_openmetrics, parse_exposition, parse_exposition_with,
-    write_openmetrics, write_text,
-};
 pub use histogram::{
     AddNotes, Bucket, BucketIter, CUSTOM_BUCKETS_SCHEMA, ClassicBucketsError, ClassicHistogram, CounterResetHint,
     Histogram, HistogramError, HistogramLiteral, HistogramSum, InvalidHistogram, LiteralError, MAX_EXPONENTIAL_SCHEMA,
@@ -30,7 +25,6 @@ pub use kahan::Kahan;
 pub use labels::{Labels, LabelsBuilder};
 pub use matcher::{MatchOp, Matcher, MatcherError, go_regex, go_regex_anchored};
 pub use number::{ExponentFloat, GoFloat, OpenMetricsFloat, PlainFloat, parse_exposition_float, parse_go_float};
-pub use remote_write::{RemoteWriteError, decode_write_request, encode_write_request};
 pub use sample::{
     FloatPoint, HistogramPoint, MetricMetadata, MetricType, STALE_NAN_BITS, Sample, SampleBatch, SeriesData, Value,
     is_stale_nan, stale_nan,

@@ -151,7 +151,7 @@ struct BucketSpan {
 ///
 /// What one series does wrong refuses the whole request, as the specification wants invalid data answered with a 400. Label
 /// values that are empty count as absent; order doesn't matter.
-pub fn decode_write_request(body: &[u8]) -> Result<SampleBatch, RemoteWriteError> {
+pub fn decode(body: &[u8]) -> Result<SampleBatch, RemoteWriteError> {
     let request = WriteRequest::decode(body).map_err(|e| RemoteWriteError::Protobuf(e.to_string()))?;
     let found: usize = request.timeseries.iter().map(|s| s.samples.len() + s.histograms.len()).sum();
     if found > MAX_SAMPLES {
@@ -183,7 +183,7 @@ pub fn decode_write_request(body: &[u8]) -> Result<SampleBatch, RemoteWriteError
 }
 
 /// Writes a request, to be compressed with snappy. Samples of one series need not stand together.
-pub fn encode_write_request(batch: &SampleBatch) -> Vec<u8> {
+pub fn encode(batch: &SampleBatch) -> Vec<u8> {
     let mut request = WriteRequest::default();
     let mut places: HashMap<&Labels, usize> = HashMap::new();
     for Sample { labels, t, value } in &batch.samples {
@@ -353,7 +353,7 @@ mod tests {
 
     #[test]
     fn there_and_back() {
-        let read = decode_write_request(&encode_write_request(&batch())).unwrap();
+        let read = decode(&encode(&batch())).unwrap();
         assert_eq!((&read.samples, &read.metadata), (&batch().samples, &batch().metadata));
     }
 
@@ -363,7 +363,7 @@ mod tests {
         one.samples.truncate(1);
         one.metadata.clear();
         let expected = b"\x0a\x1f\x0a\x0d\x0a\x08__name__\x12\x01a\x0a\x07\x0a\x01x\x12\x02\xc3\xa9\x12\x0b\x09\0\0\0\0\0\0\xf8\x3f\x10\x01";
-        let bytes = encode_write_request(&one);
+        let bytes = encode(&one);
         assert_eq!(bytes[2..], expected[2..]);
         assert_eq!(usize::from(bytes[1]), bytes.len() - 2);
     }
@@ -375,18 +375,18 @@ mod tests {
             let sample = FloatSample { value: 1.0, timestamp: 1 };
             let series = TimeSeries { labels, samples: vec![sample], histograms: vec![] };
             let request = WriteRequest { timeseries: vec![series], metadata: vec![] };
-            decode_write_request(&request.encode_to_vec()).unwrap_err().to_string()
+            decode(&request.encode_to_vec()).unwrap_err().to_string()
         };
         assert!(refused(vec![]).contains("series 0: {} has no metric name"));
         assert!(refused(vec![label("__name__", "a"), label("x", "1"), label("x", "2")]).contains("`x` stands twice"));
         assert!(refused(vec![label("__name__", "a"), label("", "1")]).contains("a label without a name"));
-        assert!(decode_write_request(&[0xff]).is_err());
+        assert!(decode(&[0xff]).is_err());
     }
 
     proptest::proptest! {
         #[test]
         fn never_panics(body in proptest::collection::vec(proptest::num::u8::ANY, 0..96)) {
-            let _ = decode_write_request(&body);
+            let _ = decode(&body);
         }
     }
 }

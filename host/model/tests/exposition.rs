@@ -1,9 +1,9 @@
 //! The exposition formats in, by example: what is read, what is refused and where, and that nothing panics.
 
-use watchglass_model::{
-    ExpositionLimits, ExpositionOptions, Format, Labels, MetricType, Value, check_openmetrics, parse_exposition,
-    parse_exposition_with,
+use watchglass_model::exposition::{
+    ExpositionLimits, ExpositionOptions, Format, check_openmetrics, parse_exposition, parse_exposition_with,
 };
+use watchglass_model::{Labels, MetricType, Value};
 
 fn lines(content_type: &str, body: &str) -> Vec<String> {
     let batch = parse_exposition(content_type, body.as_bytes(), 42).unwrap_or_else(|e| panic!("{body}: {e}"));

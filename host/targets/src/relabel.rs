@@ -120,6 +120,7 @@ impl Config {
         use Action::*;
         let action = match &w.action {
             None => Replace,
+            Some(text) if text.is_empty() => return Err("relabel action cannot be empty".to_owned()),
             Some(text) => {
                 let all = [
                     Replace, Keep, Drop, KeepEqual, DropEqual, HashMod, LabelMap, LabelDrop, LabelKeep, Lowercase,

@@ -1,6 +1,6 @@
 //! What becomes of a target's samples: relabelled, limited, labelled, and with what vanished marked stale.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use watchglass_model::{Labels, LabelsBuilder, METRIC_NAME, Sample, SampleBatch, TimeMs, Value, stale_nan};
@@ -57,6 +57,17 @@ pub struct Finished {
     pub over_limit: usize,
     /// Samples too far in the future.
     pub out_of_bounds: usize,
+    /// Where samples were over the limit: the label with the most values in this collection, and how many it has.
+    pub grown_label: Option<(String, usize)>,
+}
+
+/// What a series is stored as, remembered from collection to collection, for relabelling costs more than all the rest.
+#[derive(Clone, Debug)]
+struct Known {
+    /// `None`: relabelling drops it.
+    stored: Option<Labels>,
+    /// The number of the collection that had it last.
+    seen: u64,
 }
 
 /// A target between two collections.
@@ -66,6 +77,10 @@ pub struct TargetState {
     options: SampleOptions,
     /// The series of the last collection that had samples: those that don't come again end.
     series: HashSet<Labels>,
+    /// Series as they were exposed.
+    known: HashMap<Labels, Known>,
+    /// How many collections there were.
+    collections: u64,
     /// Whether `up` was written: it ends with the target.
     reported: bool,
 }
@@ -73,11 +88,14 @@ pub struct TargetState {
 impl TargetState {
     /// A target that was never collected. `labels` are what its samples get.
     pub fn new(labels: Labels, options: SampleOptions) -> TargetState {
-        TargetState { labels, options, series: HashSet::new(), reported: false }
+        TargetState { labels, options, series: HashSet::new(), known: HashMap::new(), collections: 0, reported: false }
     }
 
     /// Works by other options from now on.
     pub fn set_options(&mut self, options: SampleOptions) {
+        if self.options != options {
+            self.known.clear();
+        }
         self.options = options;
     }
 
@@ -103,7 +121,9 @@ impl TargetState {
         }
         out.kept = out.batch.samples.len();
         let added = series.difference(&self.series).count();
-        out.batch.samples.extend(self.series.difference(&series).map(|labels| sample(labels.clone(), at, stale_nan())));
+        let mut gone: Vec<Labels> = self.series.difference(&series).cloned().collect();
+        gone.sort();
+        out.batch.samples.extend(gone.into_iter().map(|labels| sample(labels, at, stale_nan())));
         self.series = series;
         self.reported = true;
         let reports = [
@@ -118,16 +138,19 @@ impl TargetState {
     }
 
     fn take(
-        &self,
+        &mut self,
         samples: Vec<Sample>,
         at: TimeMs,
         series: &mut HashSet<Labels>,
         out: &mut Finished,
     ) -> Result<Vec<Sample>, String> {
         let mut kept = Vec::with_capacity(samples.len() + 8);
+        self.collections += 1;
+        if self.options.sample_limit > 0 && samples.len() > self.options.sample_limit {
+            out.grown_label = grown_label(&samples);
+        }
         for mut sample in samples {
-            let Some(labels) = self.relabelled(&sample.labels) else { continue };
-            self.check_limits(&labels)?;
+            let Some(labels) = self.stored(&sample.labels)? else { continue };
             if self.options.sample_limit > 0 && kept.len() >= self.options.sample_limit {
                 out.over_limit += 1;
                 continue;
@@ -146,7 +169,26 @@ impl TargetState {
             }
             kept.push(sample);
         }
+        let collection = self.collections;
+        self.known.retain(|_, known| known.seen == collection);
+        if out.over_limit == 0 {
+            out.grown_label = None;
+        }
         Ok(kept)
+    }
+
+    /// As what a series is stored; `None`: it is dropped. An error where it goes beyond a limit on labels.
+    fn stored(&mut self, exposed: &Labels) -> Result<Option<Labels>, String> {
+        if let Some(known) = self.known.get_mut(exposed) {
+            known.seen = self.collections;
+            return Ok(known.stored.clone());
+        }
+        let stored = self.relabelled(exposed);
+        if let Some(labels) = &stored {
+            self.check_limits(labels)?;
+        }
+        self.known.insert(exposed.clone(), Known { stored: stored.clone(), seen: self.collections });
+        Ok(stored)
     }
 
     /// The labels under which a sample is stored; `None`: it is dropped.
@@ -206,7 +248,10 @@ impl TargetState {
 
     /// The target goes away: its series and what was reported of it end.
     pub fn end(&mut self, at: TimeMs) -> SampleBatch {
-        let mut samples: Vec<Sample> = self.series.drain().map(|labels| sample(labels, at, stale_nan())).collect();
+        let mut gone: Vec<Labels> = self.series.drain().collect();
+        gone.sort();
+        self.known.clear();
+        let mut samples: Vec<Sample> = gone.into_iter().map(|labels| sample(labels, at, stale_nan())).collect();
         if std::mem::take(&mut self.reported) {
             let names = [
                 "up",
@@ -219,6 +264,18 @@ impl TargetState {
         }
         SampleBatch { samples, metadata: Vec::new() }
     }
+}
+
+/// The label, metric name aside, with the most values.
+fn grown_label(samples: &[Sample]) -> Option<(String, usize)> {
+    let mut values: BTreeMap<&str, HashSet<&str>> = BTreeMap::new();
+    for sample in samples {
+        for (name, value) in sample.labels.iter().filter(|(name, _)| *name != METRIC_NAME) {
+            values.entry(name).or_default().insert(value);
+        }
+    }
+    let (name, values) = values.into_iter().max_by_key(|(_, values)| values.len())?;
+    Some((name.to_owned(), values.len()))
 }
 
 fn sample(labels: Labels, t: TimeMs, value: f64) -> Sample {

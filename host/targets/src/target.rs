@@ -47,14 +47,29 @@ impl Target {
     /// Where Prometheus would scrape it, for the API.
     pub fn url(&self) -> String {
         let param = |name: &str| self.params.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str());
-        let query: Vec<String> =
-            self.params.iter().filter_map(|(n, v)| Some(format!("{}={v}", n.strip_prefix("__param_")?))).collect();
+        let query: Vec<String> = self
+            .params
+            .iter()
+            .filter_map(|(n, v)| Some(format!("{}={}", n.strip_prefix("__param_")?, encoded(v))))
+            .collect();
         let question = if query.is_empty() { "" } else { "?" };
         if self.address.contains("://") {
             return self.address.clone();
         }
         format!("{}://{}{}{question}{}", param("__scheme__"), self.address, param("__metrics_path__"), query.join("&"))
     }
+}
+
+/// A text as it stands in a URL's query, as Go writes it.
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, byte| {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
+            b' ' => out.push('+'),
+            byte => out.push_str(&format!("%{byte:02X}")),
+        }
+        out
+    })
 }
 
 /// A target that relabelling dropped: its labels before that.

@@ -1,9 +1,8 @@
 //! Exposition formats in: what must be read, how, and what must be refused.
 
 use serde_json::Value as Json;
-use watchglass_model::{
-    ExpositionOptions, Format, Labels, SampleBatch, Value, check_openmetrics, parse_exposition_with,
-};
+use watchglass_model::exposition::{ExpositionOptions, Format, check_openmetrics, parse_exposition_with};
+use watchglass_model::{Labels, SampleBatch, Value};
 
 fn parse(format: Format, body: &[u8]) -> Result<SampleBatch, String> {
     parse_exposition_with(format, body, 0, &ExpositionOptions::default()).map(|e| e.batch).map_err(|e| e.to_string())

@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use watchglass_model::{Alert, Labels, LabelsBuilder, METRIC_NAME, Sample, TimeMs, Value};
+use watchglass_promql::ast::{Expr, Span, StringLiteral};
 
+use crate::external::ExternalRule;
 use crate::rule::{Env, EvalError, Instance, RuleKind, RuleSpec};
-use crate::template::{TemplateData, expand};
+use crate::template::{TemplateData, expand, table_link};
 use crate::{ALERTS, ALERTS_FOR_STATE};
 
+/// The label that holds an alert's name.
+const ALERT_NAME: &str = "alertname";
 /// How long a resolved alert is remembered, so that a receiver that missed it is told again.
 const RESOLVED_RETENTION_MS: i64 = 15 * 60 * 1000;
 /// How long before a restart an alert may have been seen last for its `for` to go on.
@@ -65,6 +69,8 @@ pub struct ActiveAlert {
 #[derive(Debug)]
 pub struct AlertingRule {
     spec: RuleSpec,
+    /// What says what is so, where that isn't the query of `spec`.
+    external: Option<Box<dyn ExternalRule>>,
     active: BTreeMap<Labels, ActiveAlert>,
     /// Whether the state from before a restart has been looked up. Until then `ALERTS_FOR_STATE` is not written, lest it overwrite it.
     restored: bool,
@@ -72,7 +78,25 @@ pub struct AlertingRule {
 
 impl AlertingRule {
     pub(crate) fn new(spec: RuleSpec) -> AlertingRule {
-        AlertingRule { spec, active: BTreeMap::new(), restored: false }
+        AlertingRule { spec, external: None, active: BTreeMap::new(), restored: false }
+    }
+
+    /// A rule that is evaluated elsewhere. Its `spec` has its name, and an empty expression.
+    pub(crate) fn external(rule: Box<dyn ExternalRule>) -> AlertingRule {
+        let nothing = StringLiteral { value: String::new(), span: Span::default() };
+        let kind = RuleKind::Alerting {
+            alert: rule.name().to_owned(),
+            hold_ms: 0,
+            keep_firing_ms: 0,
+            annotations: Labels::empty(),
+        };
+        let spec = RuleSpec { kind, expr_text: String::new(), expr: Expr::String(nothing), labels: Labels::empty() };
+        AlertingRule { external: Some(rule), ..AlertingRule::new(spec) }
+    }
+
+    /// Whether it is evaluated elsewhere, so that its expression is empty.
+    pub fn is_external(&self) -> bool {
+        self.external.is_some()
     }
 
     /// The rule as written.
@@ -116,6 +140,9 @@ impl AlertingRule {
     pub(crate) fn take_state(&mut self, from: AlertingRule) {
         self.active = from.active;
         self.restored = from.restored;
+        if self.external.is_some() {
+            return;
+        }
         let (hold, keep) = self.durations();
         for alert in self.active.values_mut() {
             (alert.hold_ms, alert.keep_firing_ms) = (hold, keep);
@@ -137,6 +164,16 @@ impl AlertingRule {
         limit: usize,
         env: &mut Env<'_>,
     ) -> Result<Vec<Sample>, EvalError> {
+        if let Some(external) = &mut self.external {
+            let active: Vec<&ActiveAlert> = self.active.values().filter(|a| a.state != AlertState::Inactive).collect();
+            let mut instances = external.evaluate(now - offset_ms, &active, env)?;
+            for instance in &mut instances {
+                if instance.labels.get(ALERT_NAME).is_none() {
+                    instance.labels = instance.labels.with(ALERT_NAME, self.spec.name());
+                }
+            }
+            return self.step(now, offset_ms, limit, instances);
+        }
         let samples = (env.query)(&self.spec.expr_text, &self.spec.expr, now - offset_ms).map_err(EvalError)?;
         let mut instances = Vec::with_capacity(samples.len());
         for sample in samples {
@@ -163,7 +200,7 @@ impl AlertingRule {
         for (name, text) in self.spec.labels.iter() {
             labels.set(name, &fill(text));
         }
-        labels.set("alertname", name);
+        labels.set(ALERT_NAME, name);
         let (hold_ms, keep_firing_ms) = self.durations();
         let annotations = match &self.spec.kind {
             RuleKind::Alerting { annotations, .. } => {
@@ -226,7 +263,10 @@ impl AlertingRule {
         external_url: &str,
     ) -> Vec<Alert> {
         let valid_until = now + 4 * interval_ms.max(resend_delay_ms);
-        let url = graph_link(external_url, &self.spec.expr_text);
+        let url = match &self.external {
+            Some(_) => external_url.to_owned(),
+            None => graph_link(external_url, &self.spec.expr_text),
+        };
         let due = self.active.values_mut().filter(|a| a.needs_sending(now, resend_delay_ms));
         due.map(|alert| {
             alert.last_sent_at = Some(now);
@@ -245,6 +285,10 @@ impl AlertingRule {
     /// within the last hour: when it was written, and the time (ms) since which the alert had been active.
     pub(crate) fn restore(&mut self, now: TimeMs, mut seen: impl FnMut(&Labels) -> Option<(TimeMs, TimeMs)>) {
         for alert in self.active.values_mut() {
+            // Who waits for less than the grace period waits once more, even if it fired before: it is over soon.
+            if alert.hold_ms < GRACE_MS {
+                continue;
+            }
             let Some((down_at, active_at)) = seen(&alert.labels) else { continue };
             let remaining = alert.hold_ms - (down_at - active_at);
             alert.active_at = if remaining <= 0 {
@@ -252,7 +296,7 @@ impl AlertingRule {
                 active_at
             } else if remaining < GRACE_MS {
                 // What it was waiting for may have ended while we were down: not at once.
-                now + GRACE_MS.min(alert.hold_ms) - alert.hold_ms
+                now + GRACE_MS - alert.hold_ms
             } else {
                 active_at + (now - down_at)
             };
@@ -263,8 +307,7 @@ impl AlertingRule {
 
 /// Where Prometheus' UI shows an expression's table.
 fn graph_link(external_url: &str, expr: &str) -> String {
-    let query: String = url::form_urlencoded::byte_serialize(expr.as_bytes()).collect();
-    format!("{}/graph?g0.expr={query}&g0.tab=1", external_url.trim_end_matches('/'))
+    format!("{}{}", external_url.trim_end_matches('/'), table_link(expr))
 }
 
 impl ActiveAlert {

@@ -1,12 +1,13 @@
 //! Groups: rules that are evaluated one after the other, at the same time again and again.
 
-use std::collections::HashSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use watchglass_model::{Alert, Labels, Sample, SampleBatch, TimeMs, Value, stale_nan};
+use watchglass_promql::{ParserOptions, parse};
 
 use crate::alerting::{AlertingRule, OUTAGE_TOLERANCE_MS};
+use crate::external::ExternalRule;
 use crate::rule::{Env, GroupSpec, Health, Rule, RuleSpec};
 use crate::{ALERTS_FOR_STATE, EvalError};
 
@@ -32,6 +33,8 @@ pub struct GroupStatus {
     pub duration: Duration,
     /// Samples that it gave.
     pub samples: usize,
+    /// Turns that were left out since the group began, because those before them took too long.
+    pub missed: u64,
 }
 
 /// What a turn of a group gave.
@@ -84,6 +87,38 @@ impl Group {
         }
     }
 
+    /// A group of one rule that is evaluated elsewhere: a rule plugin's. Its name and file are the plugin's, as its users know them.
+    pub fn external(
+        rule: Box<dyn ExternalRule>,
+        file: &str,
+        interval_ms: i64,
+        query_offset_ms: i64,
+        resend_delay_ms: i64,
+    ) -> Group {
+        let spec = GroupSpec {
+            name: rule.name().to_owned(),
+            file: file.to_owned(),
+            interval: Some(interval_ms),
+            query_offset: None,
+            limit: 0,
+            labels: Labels::empty(),
+            rules: vec![],
+        };
+        let mut group = Group::new(spec, interval_ms, query_offset_ms, resend_delay_ms);
+        let rule = Rule::Alerting(AlertingRule::external(rule));
+        group.entries.push(Entry { rule, status: RuleStatus::default(), series: HashSet::new() });
+        group
+    }
+
+    /// Says that there is no state from before to restore: `ALERTS` and `ALERTS_FOR_STATE` are written from the first turn on.
+    pub fn set_restored(&mut self) {
+        for entry in &mut self.entries {
+            if let Rule::Alerting(rule) = &mut entry.rule {
+                rule.set_restored();
+            }
+        }
+    }
+
     /// The group as written.
     pub fn spec(&self) -> &GroupSpec {
         &self.spec
@@ -111,9 +146,8 @@ impl Group {
 
     /// Its turn that is due at `now` or was last: all groups of one interval are spread over it by a hash of their name and file.
     pub fn turn(&self, now: TimeMs) -> TimeMs {
-        let mut hasher = DefaultHasher::new();
-        (&self.spec.name, &self.spec.file).hash(&mut hasher);
-        eval_timestamp(now, self.interval_ms, hasher.finish())
+        let hash = Labels::from_pairs([("file", &self.spec.file), ("name", &self.spec.name)]).fingerprint();
+        eval_timestamp(now, self.interval_ms, hash)
     }
 
     /// Goes on with the state of the group that it replaces: alerts and series of rules with the same name, labels and place among
@@ -192,7 +226,10 @@ impl Group {
         if self.iterations == 2 {
             self.restore(now, env);
         }
-        self.status = GroupStatus { last_evaluation: now, duration: elapsed(), samples: samples_total };
+        let GroupStatus { last_evaluation, missed, .. } = self.status;
+        let turns = if last_evaluation > 0 { now.saturating_sub(last_evaluation) / self.interval_ms } else { 0 };
+        let missed = missed + u64::try_from(turns - 1).unwrap_or(0);
+        self.status = GroupStatus { last_evaluation: now, duration: elapsed(), samples: samples_total, missed };
         out
     }
 
@@ -218,22 +255,22 @@ impl Group {
 
 /// Looks up what `ALERTS_FOR_STATE` said of a rule's alerts last.
 fn restore_rule(rule: &mut AlertingRule, now: TimeMs, env: &mut Env<'_>) {
-    if rule.alerts().next().is_none() {
-        rule.set_restored();
-        return;
-    }
-    // The value (since when) and the time of the last point, of the same series: two queries, joined by labels.
-    let selector =
-        format!("{ALERTS_FOR_STATE}{{alertname={}}}[{}s]", quote(rule.spec().name()), OUTAGE_TOLERANCE_MS / 1000);
-    let mut ask = |function: &str| (env.query_text)(&format!("{function}({selector})"), now).unwrap_or_default();
-    let number = |v: &Value| if let Value::Float(v) = v { *v } else { f64::NAN };
-    let mut since = std::collections::HashMap::new();
-    for sample in ask("last_over_time") {
-        since.insert(sample.labels.without_name(), number(&sample.value));
-    }
-    let mut written = std::collections::HashMap::new();
-    for sample in ask("ts_of_last_over_time") {
-        written.insert(sample.labels.without_name(), number(&sample.value));
+    // A plugin's alerts may have names of their own.
+    let names: BTreeSet<String> = rule.alerts().map(|a| a.labels.value("alertname").to_owned()).collect();
+    let (mut since, mut written) = (HashMap::new(), HashMap::new());
+    for name in names {
+        // The value (since when) and the time of the last point, of the same series: two queries, joined by labels.
+        let selector = format!("{ALERTS_FOR_STATE}{{alertname={}}}[{}s]", quote(&name), OUTAGE_TOLERANCE_MS / 1000);
+        for (function, found) in [("last_over_time", &mut since), ("ts_of_last_over_time", &mut written)] {
+            let text = format!("{function}({selector})");
+            // The second function is an experimental one; that switch is for what users write.
+            let Ok(expr) = parse(&text, ParserOptions::all()) else { continue };
+            for sample in (env.query)(&text, &expr, now).unwrap_or_default() {
+                if let Value::Float(v) = sample.value {
+                    found.insert(sample.labels.without_name(), v);
+                }
+            }
+        }
     }
     rule.restore(now, |labels| {
         let (since, written) = (since.get(labels)?, written.get(labels)?);

@@ -5,16 +5,20 @@
 //! rule before it recorded, and the same code runs under a test's clock.
 
 mod alerting;
+mod external;
+mod file;
 mod group;
 mod recording;
 mod rule;
 mod template;
 
 pub use alerting::{ActiveAlert, AlertState, AlertingRule};
+pub use external::ExternalRule;
+pub use file::{RuleFile, parse_rule_file};
 pub use group::{Group, GroupStatus, Iteration, RuleStatus, eval_timestamp};
 pub use recording::RecordingRule;
 pub use rule::{Env, EvalError, GroupSpec, Health, Instance, Rule, RuleKind, RuleSpec};
-pub use template::{TemplateData, expand};
+pub use template::{Query, TemplateData, expand, expand_value};
 
 /// Series that tell which alerts are pending or firing.
 pub const ALERTS: &str = "ALERTS";

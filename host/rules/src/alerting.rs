@@ -255,7 +255,7 @@ impl AlertingRule {
 
     /// The alerts that must be sent now: firing ones at least every `resend_delay_ms`, resolved ones too while they are remembered.
     /// They end by themselves after four turns without another word.
-    pub(crate) fn to_send(
+    pub(crate) fn take_due(
         &mut self,
         now: TimeMs,
         interval_ms: i64,

@@ -211,7 +211,7 @@ impl Group {
             entry.status.last_error.clear();
             samples_total += samples.len();
             if let Rule::Alerting(rule) = &mut entry.rule {
-                out.alerts.extend(rule.to_send(now, self.interval_ms, self.resend_delay_ms, env.external_url));
+                out.alerts.extend(rule.take_due(now, self.interval_ms, self.resend_delay_ms, env.external_url));
             }
             let series: HashSet<Labels> = samples.iter().map(|s| s.labels.clone()).collect();
             let gone = entry.series.difference(&series).map(|labels| stale(labels, at));

@@ -11,14 +11,15 @@ mod group;
 mod recording;
 mod rule;
 mod template;
+pub mod unittest;
 
 pub use alerting::{ActiveAlert, AlertState, AlertingRule};
 pub use external::ExternalRule;
 pub use file::{RuleFile, parse_rule_file};
 pub use group::{Group, GroupStatus, Iteration, RuleStatus, eval_timestamp};
 pub use recording::RecordingRule;
-pub use rule::{Env, EvalError, GroupSpec, Health, Instance, Rule, RuleKind, RuleSpec};
-pub use template::{Query, TemplateData, expand, expand_value};
+pub use rule::{Env, EvalError, GroupSpec, Health, Instance, Query, QueryExpr, Rule, RuleKind, RuleSpec};
+pub use template::{TemplateData, expand, expand_value};
 
 /// Series that tell which alerts are pending or firing.
 pub const ALERTS: &str = "ALERTS";

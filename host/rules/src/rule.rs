@@ -97,12 +97,17 @@ impl Health {
 #[error("{0}")]
 pub struct EvalError(pub String);
 
+/// Answers an instant query, given as text and as tree, at a time.
+pub type QueryExpr<'a> = dyn FnMut(&str, &Expr, TimeMs) -> Result<Vec<Sample>, String> + 'a;
+/// Answers an instant query given as text, at a time: what the template function `query` asks.
+pub type Query<'a> = dyn FnMut(&str, TimeMs) -> Result<Vec<Sample>, String> + 'a;
+
 /// What evaluation works with.
 pub struct Env<'a> {
     /// Evaluates an instant query; a scalar as one sample without labels.
-    pub query: &'a mut dyn FnMut(&str, &Expr, TimeMs) -> Result<Vec<Sample>, String>,
+    pub query: &'a mut QueryExpr<'a>,
     /// Evaluates the text of a query inside a template.
-    pub query_text: &'a mut dyn FnMut(&str, TimeMs) -> Result<Vec<Sample>, String>,
+    pub query_text: &'a mut Query<'a>,
     /// Stores what a rule made, before the next rule is evaluated.
     pub append: &'a mut dyn FnMut(SampleBatch),
     /// Labels of the whole installation, for templates.

@@ -4,8 +4,10 @@ mod functions;
 mod humanize;
 mod links;
 
-use watchglass_model::{Labels, Sample, TimeMs, Value as SampleValue};
+use watchglass_model::{Labels, TimeMs, Value as SampleValue};
 use watchglass_text::template::{Class, MissingKey, Options, STRING_MAP, Templates, Value, Zero};
+
+use crate::rule::Query;
 
 use self::functions::{Surroundings, functions};
 
@@ -48,9 +50,6 @@ impl TemplateData<'_> {
         )
     }
 }
-
-/// Answers the template function `query`: an instant query's text and time.
-pub type Query<'a> = dyn FnMut(&str, TimeMs) -> Result<Vec<Sample>, String> + 'a;
 
 /// Expands a rule's template. `query` answers the function of that name.
 pub fn expand(

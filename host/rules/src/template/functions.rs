@@ -7,7 +7,9 @@ use watchglass_model::{DurationMs, Sample, TimeMs, Value as SampleValue, go_rege
 use watchglass_text::gotime::{Duration, Time};
 use watchglass_text::template::{ANY_MAP, Class, Funcs, Param, Params, STRING_MAP, Value, Zero};
 
-use super::{Query, humanize, links};
+use crate::rule::Query;
+
+use super::{humanize, links};
 
 /// What a query gives.
 static QUERY_RESULT: Class = Class { name: "template.queryResult", methods: &[], zero: Zero::Nil };

@@ -23,8 +23,6 @@ pub(crate) struct Group {
     pub(crate) alerts: BTreeMap<u64, u64>,
     /// One for each integration of its receiver.
     pub(crate) integrations: Vec<IntegrationState>,
-    /// Time intervals that mute it, as of its last turn, and until when.
-    pub(crate) muted: Option<(Vec<String>, Option<TimeMs>)>,
 }
 
 /// Where one integration of a group stands.
@@ -53,7 +51,6 @@ impl Group {
             has_flushed: false,
             alerts: BTreeMap::new(),
             integrations: vec![IntegrationState::default(); integrations.len()],
-            muted: None,
         }
     }
 

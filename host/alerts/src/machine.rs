@@ -95,7 +95,8 @@ pub(crate) struct Pending {
     pub(crate) at: TimeMs,
     /// By when the attempt is to be given up.
     pub(crate) deadline: TimeMs,
-    pub(crate) repeat_interval: i64,
+    /// Its route's repeat and group intervals.
+    pub(crate) intervals: (i64, i64),
 }
 
 /// Alertmanager's brain. See the crate's documentation for how it is driven.
@@ -109,6 +110,8 @@ pub struct Alerts {
     pub(crate) inhibitor: Inhibitor,
     pub(crate) in_flight: BTreeMap<NotificationId, Pending>,
     pub(crate) journal: Journal,
+    /// By route that is muted: the time intervals that do it, and until when.
+    pub(crate) muted: BTreeMap<usize, (Vec<String>, Option<TimeMs>)>,
     pub(crate) counts: Counts,
     pub(crate) next_id: u64,
     /// Before this nothing is sent.
@@ -129,6 +132,7 @@ impl Alerts {
             inhibitor: Inhibitor::new(&config.inhibit_rules),
             in_flight: BTreeMap::new(),
             journal: Journal::default(),
+            muted: BTreeMap::new(),
             counts: Counts::default(),
             next_id: 0,
             starts_at: now.saturating_add(config.options.start_delay),
@@ -146,6 +150,7 @@ impl Alerts {
     pub fn reload(&mut self, config: RoutingConfig, now: TimeMs) -> Result<(), RoutingError> {
         self.tree = RouteTree::new(&config)?;
         self.inhibitor = Inhibitor::new(&config.inhibit_rules);
+        self.muted.clear();
         let old_config = std::mem::replace(&mut self.config, config);
         let old_groups = std::mem::take(&mut self.groups);
         // By key alone, as route numbers may have changed. Of two with one key the last stands.

@@ -63,6 +63,8 @@ impl Alerts {
         let its_turn = group.next_at <= now && !group.alerts.is_empty();
         if its_turn {
             group.has_flushed = true;
+            // What the start delay held back has its first turn at its end, not before.
+            group.next_at = group.next_at.max(self.starts_at);
             group.advance(self.tree.node(id.0).group_interval, now);
         }
         let snapshot = self.snapshot(id, group, now);
@@ -82,7 +84,7 @@ impl Alerts {
     }
 
     /// What the group has to tell now.
-    fn snapshot(&mut self, id: &GroupId, group: &mut Group, now: TimeMs) -> Snapshot {
+    fn snapshot(&mut self, id: &GroupId, group: &Group, now: TimeMs) -> Snapshot {
         let mut passing = Vec::with_capacity(group.alerts.len());
         for fingerprint in group.alerts.keys() {
             let Some(stored) = self.store.get(*fingerprint) else { continue };
@@ -96,8 +98,8 @@ impl Alerts {
                 passing.push((*fingerprint, labels));
             }
         }
-        self.update_muted(id.0, group, now);
-        if let Some((by, until)) = &group.muted {
+        self.update_muted(id.0, now);
+        if let Some((by, until)) = self.muted.get(&id.0) {
             for (fingerprint, labels) in passing.drain(..) {
                 let reason = Reason::Muted { by: by.clone(), until: *until };
                 self.counts.suppressed_muted += 1;
@@ -122,20 +124,22 @@ impl Alerts {
         Snapshot { alerts, current, version: self.store.version(), at: now }
     }
 
-    /// Finds out which intervals mute the group now, and until when.
-    fn update_muted(&self, route: usize, group: &mut Group, now: TimeMs) {
+    /// Finds out which intervals mute a route now, and until when. The end is looked for once for all groups of the route.
+    fn update_muted(&mut self, route: usize, now: TimeMs) {
         let by = self.muted_by(route, now);
-        group.muted = match &group.muted {
-            _ if by.is_empty() => None,
-            Some((old, Some(until))) if *old == by && now < *until => return,
-            _ => {
-                // Intervals change at full minutes.
-                let minute = now - now.rem_euclid(60_000);
-                let minutes = (1..=MUTE_HORIZON / 60_000).map(|n| minute + n * 60_000);
-                let until = minutes.into_iter().find(|at| self.muted_by(route, *at).is_empty());
-                Some((by, until))
-            }
-        };
+        if by.is_empty() {
+            self.muted.remove(&route);
+            return;
+        }
+        let known = self.muted.get(&route);
+        if known.is_some_and(|(old, until)| *old == by && until.is_none_or(|until| now < until)) {
+            return;
+        }
+        // Intervals change at full minutes.
+        let minute = now - now.rem_euclid(60_000);
+        let mut minutes = (1..=MUTE_HORIZON / 60_000).map(|n| minute + n * 60_000);
+        let until = minutes.find(|at| self.muted_by(route, *at).is_empty());
+        self.muted.insert(route, (by, until));
     }
 
     /// Names of the intervals that mute a route at a time: its mute intervals that hold, or its active ones if none holds.
@@ -173,7 +177,8 @@ impl Alerts {
         }
         state.retry_at = None;
         let node = self.tree.node(id.0);
-        let (repeat_interval, route_labels) = (node.repeat_interval, node.labels.clone());
+        let (repeat_interval, group_interval) = (node.repeat_interval, node.group_interval);
+        let route_labels = node.labels.clone();
         let log_key = LogKey {
             group_key: group.key.clone(),
             receiver: group.receiver.clone(),
@@ -197,7 +202,7 @@ impl Alerts {
             return None;
         };
         if current.firing.is_empty() && !spec.send_resolved {
-            let expires_at = self.log_expiry(repeat_interval, now);
+            let expires_at = self.log_expiry((repeat_interval, group_interval), now);
             let data = entry.map(|e| e.receiver_data.clone()).unwrap_or_default();
             self.log.told(&log_key, current, data, now, expires_at);
             state.settle(snapshot.version, snapshot.at);
@@ -235,7 +240,7 @@ impl Alerts {
             version: snapshot.version,
             at: now,
             deadline: group.next_at.max(now.saturating_add(MIN_TIMEOUT)),
-            repeat_interval,
+            intervals: (repeat_interval, group_interval),
         };
         let deadline = pending.deadline;
         self.in_flight.insert(notification_id, pending);
@@ -264,7 +269,7 @@ impl Alerts {
         let place = format!("{}/{}[{}]", key.receiver, key.integration, key.index);
         let failure = match outcome {
             Outcome::Sent { receiver_data } => {
-                let expires_at = self.log_expiry(pending.repeat_interval, now);
+                let expires_at = self.log_expiry(pending.intervals, now);
                 self.log.told(key, &pending.told, receiver_data, now, expires_at);
                 for (fingerprint, labels, resolved) in &pending.alerts {
                     let reason = Reason::Sent { resolved: *resolved };
@@ -332,9 +337,12 @@ impl Alerts {
         }
     }
 
-    /// When an entry of the log may be forgotten: after two repeat intervals it has no more to say.
-    fn log_expiry(&self, repeat_interval: i64, now: TimeMs) -> TimeMs {
-        now.saturating_add(self.config.options.retention.min(repeat_interval.saturating_mul(2)))
+    /// When an entry of the log may be forgotten: after two repeat intervals it has no more to say. But never before the group's
+    /// turn after the next, lest a repeat interval shorter than the group's lose what is over.
+    fn log_expiry(&self, intervals: (i64, i64), now: TimeMs) -> TimeMs {
+        let (repeat_interval, group_interval) = intervals;
+        let needed = repeat_interval.max(group_interval).saturating_mul(2);
+        now.saturating_add(self.config.options.retention.min(needed))
     }
 
     /// Notes why nothing is told.
@@ -380,15 +388,15 @@ impl IntegrationState {
     }
 }
 
-/// The pause after so many failures in a row: grows by half each time, and is spread by up to half in both directions, so that
-/// groups that failed together don't come back together. The spread comes from the log key, not from a random source.
+/// The pause after so many failures in a row: grows by half each time, with up to half as much on top, so that groups that
+/// failed together don't come back together. The spread comes from the log key, not from a random source.
 fn pause_after(failures: u32, key: &LogKey) -> i64 {
     let grown = FIRST_PAUSE as f64 * 1.5f64.powi(failures.saturating_sub(1).min(30) as i32);
     let pause = grown.min(MAX_PAUSE as f64);
     let seed =
         Labels::from_pairs([("key", key.group_key.as_str()), ("to", &key.receiver), ("n", &failures.to_string())]);
     let spread = (seed.fingerprint() >> 11) as f64 / (1u64 << 53) as f64;
-    (pause * (0.5 + spread)) as i64
+    (pause * (1.0 + spread / 2.0)) as i64
 }
 
 /// Alertmanager's order of alerts in a notification: by `job`, by `instance` (those that have them first), then those with fewer

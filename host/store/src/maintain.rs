@@ -49,6 +49,9 @@ impl Store {
             }
             self.counters.compaction_micros.add(began.elapsed().as_micros() as u64);
         }
+        if let Err(e) = self.head.spill() {
+            out.failures.push(e.to_string());
+        }
         self.delete_old(&mut out);
         self.merge_due(now, &mut out);
         self.delete_old(&mut out);

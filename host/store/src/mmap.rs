@@ -15,10 +15,12 @@ impl Mapped {
     /// Maps a whole file.
     pub(crate) fn open(path: &Path) -> Result<Mapped, StoreError> {
         let file = File::open(path).map_err(StoreError::io("open", path))?;
-        // SAFETY: a mapping must not change or shrink while it is borrowed as a slice. Only block files (`index`, `chunks/*`,
-        // `tombstones`) are mapped. They are written under another name and never again after the rename that makes them a block's;
-        // deleting one leaves its mapping whole. The lock file keeps every other process that honours Prometheus' rules out of the directory. Who
-        // truncates a block's file by hand all the same gets a SIGBUS, not wrong memory.
+        // SAFETY: a mapping must not change or shrink while it is borrowed as a slice. Only block files (`index`, `chunks/*`) and
+        // finished files of `chunks_head` are mapped. A block's are written under another name and never again after the rename that
+        // makes them a block's; a head chunk file is mapped when it is full, or was there at the start, and never written to after
+        // that (where the start has to cut one, its mapping is dropped first). Deleting a file leaves its mapping whole. The lock
+        // file keeps every other process that honours Prometheus' rules out of the directory; who truncates a file by hand all
+        // the same gets a SIGBUS, not wrong memory.
         let map = unsafe { memmap2::Mmap::map(&file) }.map_err(StoreError::io("map", path))?;
         Ok(Mapped(map))
     }

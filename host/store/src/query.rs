@@ -81,7 +81,7 @@ impl Store {
         let mut out = Vec::new();
         for series in self.head.matching(matchers) {
             let mut points = Points::default();
-            series.lock().read(start, end, &mut points).map_err(|e| StoreError::Corrupt {
+            series.lock().read(start, end, &self.head.disk, &mut points).map_err(|e| StoreError::Corrupt {
                 path: self.dir.clone(),
                 what: "head chunk",
                 offset: 0,

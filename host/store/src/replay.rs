@@ -8,7 +8,7 @@ use watchglass_model::{TimeMs, Value};
 
 use crate::head::index::Head;
 use crate::head::metadata::family_of;
-use crate::head::series::{MemSeries, Verdict};
+use crate::head::series::{FullChunk, MemSeries, Verdict};
 use crate::wal::record::{Decoded, RefTombstone};
 use crate::wal::replay::Replay;
 use crate::{OpenReport, StoreError};
@@ -55,12 +55,14 @@ pub(crate) fn replay(
     data_dir: &Path,
     wal_dir: &Path,
     head: &Head,
+    mut chunks: HashMap<u64, Vec<FullChunk>>,
     report: &mut OpenReport,
 ) -> Result<Replay, StoreError> {
     let mut references = References::default();
     let floor = head.floor();
+    chunks.keys().for_each(|&reference| head.saw_reference(reference));
     let replay = crate::wal::replay::replay(data_dir, wal_dir, |record| {
-        apply(record, head, &mut references, floor, report);
+        apply(record, head, &mut references, &mut chunks, floor, report);
     })?;
     // A log names series long after their samples have gone into blocks.
     head.truncate(TimeMs::MIN);
@@ -71,9 +73,23 @@ pub(crate) fn replay(
     Ok(replay)
 }
 
-fn apply(record: &Decoded, head: &Head, references: &mut References, floor: TimeMs, report: &mut OpenReport) {
+fn apply(
+    record: &Decoded,
+    head: &Head,
+    references: &mut References,
+    chunks: &mut HashMap<u64, Vec<FullChunk>>,
+    floor: TimeMs,
+    report: &mut OpenReport,
+) {
     for (reference, labels) in &record.series {
         if let Some(series) = head.replayed(*reference, labels) {
+            // Full chunks on disk spare the replay their samples, which are then older than the newest and passed over.
+            if let Some(own) = chunks.remove(reference) {
+                report.head_chunks += own.len();
+                if let Some((min, max)) = series.lock().attach(own, floor) {
+                    head.saw_times(min, max);
+                }
+            }
             references.set(*reference, series);
         }
     }

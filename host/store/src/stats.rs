@@ -50,6 +50,8 @@ pub struct Stats {
     pub checkpoint_deletions: u64,
     /// `prometheus_tsdb_wal_corruptions_total`.
     pub wal_corruptions: u64,
+    /// `prometheus_tsdb_mmap_chunk_corruptions_total`.
+    pub head_chunk_corruptions: u64,
     /// `prometheus_tsdb_wal_segment_current`.
     pub wal_segment: u64,
     /// `prometheus_tsdb_wal_writes_failed_total`.
@@ -148,6 +150,8 @@ pub struct OpenReport {
     pub wal_segments: usize,
     /// Series that came back.
     pub series: usize,
+    /// Full chunks that were on disk, whose samples need no replay.
+    pub head_chunks: usize,
     /// Samples that came back from the WAL.
     pub samples: u64,
     /// Samples of the WAL whose series has no record.

@@ -10,6 +10,7 @@ use watchglass_model::{MetricMetadata, SampleBatch, TimeMs};
 use crate::block::open::{self, Block};
 use crate::counters::StoreCounters;
 use crate::files;
+use crate::head::disk::HeadChunks;
 use crate::head::index::Head;
 use crate::lock::DirLock;
 use crate::wal::log::Wal;
@@ -37,6 +38,7 @@ pub struct Store {
     blocks_failed: u64,
     clean_start: bool,
     wal_corruptions: u64,
+    head_chunk_corruptions: u64,
     replay_seconds: f64,
 }
 
@@ -55,14 +57,16 @@ impl Store {
         crate::wal::checkpoint::remove_unfinished(&wal_dir)?;
         let blocks = open::open_all(dir)?;
         let floor = blocks.blocks.iter().map(|b| b.meta.max_time).max().unwrap_or(TimeMs::MIN);
-        let head = Head::new(&options, floor);
+        let (disk, loaded) = HeadChunks::open(dir)?;
+        let head = Head::new(&options, floor, disk);
         let mut report = OpenReport {
             clean_start: lock.clean_start,
             blocks: blocks.blocks.len(),
             failed_blocks: blocks.failed,
+            repairs: loaded.repairs,
             ..OpenReport::default()
         };
-        let replay = crate::replay::replay(dir, &wal_dir, &head, &mut report)?;
+        let replay = crate::replay::replay(dir, &wal_dir, &head, loaded.chunks, &mut report)?;
         let wal = Wal::open(
             &wal_dir,
             replay.next_segment,
@@ -85,6 +89,7 @@ impl Store {
             clean_start: lock.clean_start,
             lock: Mutex::new(Some(lock)),
             wal_corruptions: replay.corruptions,
+            head_chunk_corruptions: loaded.corruptions,
             replay_seconds: report.seconds,
             options,
         };
@@ -149,6 +154,7 @@ impl Store {
             checkpoint_creations_failed: own.checkpoint_creations_failed.get(),
             checkpoint_deletions: own.checkpoint_deletions.get(),
             wal_corruptions: self.wal_corruptions,
+            head_chunk_corruptions: self.head_chunk_corruptions,
             wal_segment: wal.segment,
             wal_writes_failed: self.wal.writes_failed.load(Relaxed),
             wal_bytes_written: wal.bytes_written,

@@ -276,8 +276,8 @@ fn prometheus_goes_on_where_we_stopped_and_we_where_it_did() {
     assert_eq!(prometheus.number("max_over_time(counter_total[10h])", end), 9.0 * 240.0 - 1.0);
     assert_eq!(prometheus.number("sum(count_over_time(bounds[10h]))", end), 9.0 * 240.0);
     let corruptions = prometheus.get("/metrics").unwrap();
-    for metric in ["prometheus_tsdb_wal_corruptions_total", "prometheus_tsdb_reloads_failures_total"] {
-        assert!(corruptions.contains(&format!("\n{metric} 0\n")), "{metric}");
+    for metric in ["wal_corruptions_total", "reloads_failures_total", "mmap_chunk_corruptions_total"] {
+        assert!(corruptions.contains(&format!("\nprometheus_tsdb_{metric} 0\n")), "{metric}");
     }
     let log = fs::read_to_string(folder.path().join("prometheus.log")).unwrap();
     assert!(!log.contains("level=ERROR") && !log.contains("nknown series references"), "{log}");

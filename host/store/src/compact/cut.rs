@@ -46,6 +46,7 @@ impl Store {
         let gone = self.head.truncate(max);
         self.counters.head_truncations.add(1);
         self.forget(gone);
+        self.head.disk.truncate(max)?;
         if let Err(e) = self.checkpoint(max) {
             self.counters.checkpoint_creations_failed.add(1);
             return Err(e);
@@ -69,14 +70,17 @@ impl Store {
         let symbols = symbols.into_iter().map(Box::from).collect();
         let mut writer = BlockWriter::create(&self.dir, now, symbols)?;
         for s in &series {
-            let part = Part { chunks: s.lock().copies(min, max - 1), deleted: self.head.deleted_of(s.reference) };
-            let chunks =
-                merge_chunks(vec![part], min, max, self.head.rules.samples).map_err(|e| StoreError::Corrupt {
-                    path: self.dir.clone(),
-                    what: "head chunk",
-                    offset: 0,
-                    reason: format!("of series {}: {e}", s.labels),
-                })?;
+            let merge = |chunks| {
+                let deleted = self.head.deleted_of(s.reference);
+                merge_chunks(vec![Part { chunks, deleted }], min, max, self.head.rules.samples)
+            };
+            let chunks = s.lock().copies(min, max - 1, &self.head.disk);
+            let chunks = chunks.and_then(merge).map_err(|e| StoreError::Corrupt {
+                path: self.dir.clone(),
+                what: "head chunk",
+                offset: 0,
+                reason: format!("of series {}: {e}", s.labels),
+            })?;
             writer.push(&s.labels, &chunks)?;
         }
         writer.finish(min, max, Compaction { level: 1, ..Compaction::default() })

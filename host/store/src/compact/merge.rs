@@ -64,7 +64,7 @@ fn encode(points: Points, samples_per_chunk: u16) -> Vec<ChunkCopy> {
     for h in histograms {
         state.push(h.t, &Value::Histogram(h.h), rules);
     }
-    state.copies(TimeMs::MIN, TimeMs::MAX)
+    state.copies_in_memory()
 }
 
 /// Walks a block's series in the order of their labels.

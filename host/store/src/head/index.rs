@@ -7,11 +7,12 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use watchglass_model::{Labels, Matcher, TimeMs};
 
+use super::disk::HeadChunks;
 use super::metadata::Families;
 use super::postings::Postings;
 use super::series::{ChunkRules, MemSeries};
 use crate::wal::record::RefTombstone;
-use crate::{Cardinality, Count, Options};
+use crate::{Cardinality, Count, Options, StoreError};
 
 /// Parts that the series are spread over by hash, so that appends on several threads seldom meet.
 const SHARDS: usize = 32;
@@ -24,6 +25,8 @@ pub(crate) struct Head {
     hasher: RandomState,
     index: RwLock<Index>,
     pub(crate) families: Families,
+    /// Full chunks on disk.
+    pub(crate) disk: HeadChunks,
     pub(crate) rules: ChunkRules,
     next_reference: AtomicU64,
     series_count: AtomicUsize,
@@ -68,12 +71,13 @@ fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
 }
 
 impl Head {
-    pub(crate) fn new(options: &Options, floor: TimeMs) -> Head {
+    pub(crate) fn new(options: &Options, floor: TimeMs, disk: HeadChunks) -> Head {
         Head {
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             hasher: RandomState::new(),
             index: RwLock::default(),
             families: Families::default(),
+            disk,
             rules: ChunkRules { samples: options.chunk_samples.clamp(4, 1000), range: options.min_block_ms.max(1) },
             next_reference: AtomicU64::new(1),
             series_count: AtomicUsize::new(0),
@@ -263,7 +267,30 @@ impl Head {
         self.all().iter().filter_map(|series| series.lock().first_time()).min()
     }
 
-    /// Chunks and their bytes.
+    /// Moves the full chunks that are in memory to disk. Returns how many.
+    pub(crate) fn spill(&self) -> Result<usize, StoreError> {
+        /// Chunks written at once.
+        const BATCH: usize = 4096;
+        let (mut series, mut chunks, mut moved) = (Vec::new(), Vec::new(), 0);
+        let all = self.all();
+        for (i, one) in all.iter().enumerate() {
+            for copy in one.lock().full_in_memory() {
+                series.push(one);
+                chunks.push((one.reference, copy.min, copy.max, copy.encoding, copy.data));
+            }
+            if chunks.len() < BATCH && i + 1 < all.len() {
+                continue;
+            }
+            let places = self.disk.write(&chunks)?;
+            for ((one, chunk), place) in series.drain(..).zip(chunks.drain(..)).zip(places) {
+                one.lock().moved_to_disk(chunk.1, place);
+                moved += 1;
+            }
+        }
+        Ok(moved)
+    }
+
+    /// Chunks and their bytes in memory.
     pub(crate) fn chunk_totals(&self) -> (u64, u64) {
         read(&self.index).slots.iter().fold((0, 0), |(chunks, bytes), series| {
             let state = series.lock();

@@ -11,6 +11,7 @@ use crate::codec::chunk::{Encoding, Points, decode};
 use crate::codec::histogram::HistogramWriter;
 use crate::codec::layout::ResetHeader;
 use crate::codec::xor::XorWriter;
+use crate::head::disk::{DiskRef, HeadChunks};
 
 /// A series in the head.
 pub(crate) struct MemSeries {
@@ -55,7 +56,14 @@ pub(crate) struct FullChunk {
     pub(crate) min: TimeMs,
     pub(crate) max: TimeMs,
     pub(crate) encoding: Encoding,
-    pub(crate) data: Box<[u8]>,
+    pub(crate) data: ChunkData,
+}
+
+/// Where a full chunk's data is.
+#[derive(Debug)]
+pub(crate) enum ChunkData {
+    Memory(Box<[u8]>),
+    Disk(DiskRef),
 }
 
 /// A copy of a chunk's data with what an index says of it.
@@ -179,7 +187,8 @@ impl SeriesState {
             Open::Histogram(writer) => (writer.last().t, histogram_encoding(&writer), writer.into_bytes()),
         };
         self.full.reserve_exact(1);
-        self.full.push(FullChunk { min: self.open_min, max, encoding, data: data.into_boxed_slice() });
+        let data = ChunkData::Memory(data.into_boxed_slice());
+        self.full.push(FullChunk { min: self.open_min, max, encoding, data });
     }
 
     fn open_chunk(&self) -> Option<(TimeMs, TimeMs, Encoding, &[u8])> {
@@ -192,32 +201,104 @@ impl SeriesState {
         }
     }
 
-    /// All chunks, oldest first: first time, last time, encoding, data.
-    fn chunks(&self) -> impl Iterator<Item = (TimeMs, TimeMs, Encoding, &[u8])> {
-        self.full.iter().map(|c| (c.min, c.max, c.encoding, &*c.data)).chain(self.open_chunk())
+    /// First and last times of all chunks, oldest first.
+    fn spans(&self) -> impl Iterator<Item = (TimeMs, TimeMs)> {
+        let open = self.open_chunk().map(|(min, max, _, _)| (min, max));
+        self.full.iter().map(|c| (c.min, c.max)).chain(open)
     }
 
     /// Whether a chunk overlaps a range (both ends included).
     pub(crate) fn overlaps(&self, start: TimeMs, end: TimeMs) -> bool {
-        self.chunks().any(|(min, max, _, _)| min <= end && max >= start)
+        self.spans().any(|(min, max)| min <= end && max >= start)
+    }
+
+    /// Hands the chunks that overlap a range (both ends included) to `f`: first time, last time, encoding, data.
+    fn each(
+        &self,
+        start: TimeMs,
+        end: TimeMs,
+        disk: &HeadChunks,
+        mut f: impl FnMut(TimeMs, TimeMs, Encoding, &[u8]) -> Result<(), DecodeError>,
+    ) -> Result<(), DecodeError> {
+        for chunk in self.full.iter().filter(|c| c.min <= end && c.max >= start) {
+            match &chunk.data {
+                ChunkData::Memory(data) => f(chunk.min, chunk.max, chunk.encoding, data)?,
+                ChunkData::Disk(place) => disk.read(*place, |data| f(chunk.min, chunk.max, chunk.encoding, data))??,
+            }
+        }
+        match self.open_chunk() {
+            Some((min, max, encoding, data)) if min <= end && max >= start => f(min, max, encoding, data),
+            _ => Ok(()),
+        }
     }
 
     /// Appends the points between `start` and `end` (both included).
-    pub(crate) fn read(&self, start: TimeMs, end: TimeMs, points: &mut Points) -> Result<(), DecodeError> {
-        for (min, max, encoding, data) in self.chunks() {
-            if min <= end && max >= start {
-                decode(encoding, data, start, end, points)?;
-            }
-        }
-        Ok(())
+    pub(crate) fn read(
+        &self,
+        start: TimeMs,
+        end: TimeMs,
+        disk: &HeadChunks,
+        points: &mut Points,
+    ) -> Result<(), DecodeError> {
+        self.each(start, end, disk, |_, _, encoding, data| decode(encoding, data, start, end, points))
     }
 
     /// Copies of the chunks that overlap a range (both ends included).
-    pub(crate) fn copies(&self, start: TimeMs, end: TimeMs) -> Vec<ChunkCopy> {
-        self.chunks()
-            .filter(|(min, max, _, _)| *min <= end && *max >= start)
-            .map(|(min, max, encoding, data)| ChunkCopy { min, max, encoding, data: data.to_vec() })
-            .collect()
+    pub(crate) fn copies(&self, start: TimeMs, end: TimeMs, disk: &HeadChunks) -> Result<Vec<ChunkCopy>, DecodeError> {
+        let mut out = Vec::new();
+        self.each(start, end, disk, |min, max, encoding, data| {
+            out.push(ChunkCopy { min, max, encoding, data: data.to_vec() });
+            Ok(())
+        })?;
+        Ok(out)
+    }
+
+    /// Copies of the chunks that are in memory, the open one included. Of a series that was built to be encoded these are all.
+    pub(crate) fn copies_in_memory(&self) -> Vec<ChunkCopy> {
+        let mut out = self.full_in_memory();
+        out.extend(self.open_chunk().map(|(min, max, encoding, data)| ChunkCopy {
+            min,
+            max,
+            encoding,
+            data: data.to_vec(),
+        }));
+        out
+    }
+
+    /// Copies of the full chunks that are in memory, by time.
+    pub(crate) fn full_in_memory(&self) -> Vec<ChunkCopy> {
+        let copy = |c: &FullChunk| match &c.data {
+            ChunkData::Memory(data) => {
+                Some(ChunkCopy { min: c.min, max: c.max, encoding: c.encoding, data: data.to_vec() })
+            }
+            ChunkData::Disk(_) => None,
+        };
+        self.full.iter().filter_map(copy).collect()
+    }
+
+    /// Lets go of the memory of a chunk that begins at a time and was written to disk.
+    pub(crate) fn moved_to_disk(&mut self, min: TimeMs, place: DiskRef) {
+        if let Some(chunk) = self.full.iter_mut().find(|c| c.min == min) {
+            chunk.data = ChunkData::Disk(place);
+        }
+    }
+
+    /// Takes chunks found on disk, each where it fits between those that are there, and none that ends before `floor`. Returns first and last time taken.
+    pub(crate) fn attach(&mut self, chunks: Vec<FullChunk>, floor: TimeMs) -> Option<(TimeMs, TimeMs)> {
+        let mut taken: Option<(TimeMs, TimeMs)> = None;
+        for chunk in chunks {
+            let open = matches!(self.open, Open::None).then_some(TimeMs::MAX).unwrap_or(self.open_min);
+            let at = self.full.partition_point(|c| c.min < chunk.min);
+            let fits = at.checked_sub(1).is_none_or(|i| self.full[i].max < chunk.min)
+                && self.full.get(at).is_none_or(|next| chunk.max < next.min)
+                && chunk.max < open;
+            if fits && chunk.max >= floor {
+                let (min, max) = taken.unwrap_or((chunk.min, chunk.max));
+                taken = Some((min.min(chunk.min), max.max(chunk.max)));
+                self.full.insert(at, chunk);
+            }
+        }
+        taken
     }
 
     /// Drops chunks that end before a time. Returns how many.
@@ -239,14 +320,14 @@ impl SeriesState {
         self.full.len() + usize::from(!matches!(self.open, Open::None))
     }
 
+    /// Bytes of the chunks that are in memory.
     pub(crate) fn chunk_bytes(&self) -> usize {
-        self.chunks().map(|(_, _, _, data)| data.len()).sum()
-    }
-
-    /// Samples in all chunks.
-    #[cfg(test)]
-    pub(crate) fn samples(&self) -> usize {
-        self.chunks().map(|(_, _, _, data)| usize::from(crate::codec::chunk::sample_count(data))).sum()
+        let in_memory = |c: &FullChunk| match &c.data {
+            ChunkData::Memory(data) => data.len(),
+            ChunkData::Disk(_) => 0,
+        };
+        let open = self.open_chunk().map_or(0, |(_, _, _, data)| data.len());
+        self.full.iter().map(in_memory).sum::<usize>() + open
     }
 }
 
@@ -295,12 +376,12 @@ mod tests {
     #[test]
     fn chunks_are_cut_evenly_and_never_cross_a_block() {
         let state = filled(0, 15_000, 960);
-        let chunks: Vec<_> = state.chunks().map(|(min, max, _, data)| (min, max, sample_count(data))).collect();
+        let chunks: Vec<_> = state.copies_in_memory().iter().map(|c| (c.min, c.max, sample_count(&c.data))).collect();
         assert_eq!(chunks.len(), 8, "480 samples per two hours, 120 a chunk: {chunks:?}");
         assert!(chunks.iter().all(|(min, max, n)| *n == 120 && min / 7_200_000 == max / 7_200_000), "{chunks:?}");
         // Off the grid the rest is spread: no chunk of a few samples.
         let state = filled(1_000_000, 15_000, 400);
-        assert!(state.chunks().map(|c| sample_count(c.3)).all(|n| n > 60));
+        assert!(state.copies_in_memory().iter().all(|c| sample_count(&c.data) > 60));
     }
 
     #[test]
@@ -318,7 +399,8 @@ mod tests {
     fn truncating_drops_whole_chunks_only() {
         let mut state = filled(0, 15_000, 960);
         assert_eq!(state.truncate(7_200_000), 4);
-        assert_eq!((state.first_time(), state.samples()), (Some(7_200_000), 480));
+        let samples: u16 = state.copies_in_memory().iter().map(|c| sample_count(&c.data)).sum();
+        assert_eq!((state.first_time(), samples), (Some(7_200_000), 480));
         assert_eq!(state.truncate(i64::MAX), 4);
         assert_eq!(state.chunk_count(), 0);
     }

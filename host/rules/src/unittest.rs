@@ -4,6 +4,7 @@ mod check;
 mod file;
 
 use std::cell::RefCell;
+use std::fmt;
 
 use watchglass_model::{Labels, Sample, TimeMs, Value};
 use watchglass_promql::ast::Expr;
@@ -23,7 +24,7 @@ const MAX_TURNS: i64 = 1_000_000;
 const RESEND_DELAY_MS: i64 = 60_000;
 
 /// How unit tests run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// What the parser lets through, in rules and in tests.
     pub parser: ParserOptions,
@@ -44,6 +45,22 @@ impl Report {
     /// Whether everything is as expected.
     pub fn is_ok(&self) -> bool {
         self.errors.is_empty() && self.tests.iter().all(|t| t.failures.is_empty())
+    }
+}
+
+impl fmt::Display for Report {
+    /// What isn't as expected, under the names of the tests; nothing where all is.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for error in &self.errors {
+            writeln!(f, "  {error}")?;
+        }
+        for test in self.tests.iter().filter(|t| !t.failures.is_empty()) {
+            writeln!(f, "  name: {} (line {}),", test.name, test.line)?;
+            for failure in &test.failures {
+                writeln!(f, "{failure}")?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -91,12 +91,11 @@ impl Source for Memory {
             if !what.matchers.iter().all(|m| m.matches(series.labels.value(m.name()))) {
                 continue;
             }
-            let within = |t: &TimeMs| (what.start..=what.end).contains(t);
             let part = SeriesData {
                 labels: series.labels.clone(),
-                floats: series.floats.iter().filter(|p| within(&p.t)).copied().collect(),
-                histograms: series.histograms.iter().filter(|p| within(&p.t)).cloned().collect(),
-                starts: series.starts.iter().filter(|s| within(&s.0)).copied().collect(),
+                floats: within(&series.floats, what, |p| p.t).to_vec(),
+                histograms: within(&series.histograms, what, |p| p.t).to_vec(),
+                starts: within(&series.starts, what, |s| s.0).to_vec(),
             };
             let count = part.floats.len() + part.histograms.len();
             points += count;
@@ -109,4 +108,11 @@ impl Source for Memory {
         }
         Ok(found)
     }
+}
+
+/// The part of a list, sorted by time, that lies in the range.
+fn within<'a, T>(list: &'a [T], what: &Select<'_>, time: impl Fn(&T) -> TimeMs) -> &'a [T] {
+    let end = list.partition_point(|p| time(p) <= what.end);
+    let start = list[..end].partition_point(|p| time(p) < what.start);
+    &list[start..end]
 }

@@ -1,6 +1,6 @@
 //! The engine: what evaluates a parsed expression over a [`Source`].
 
-use watchglass_model::{FloatPoint, HistogramPoint, Sample, SeriesData, TimeMs};
+use watchglass_model::{FloatPoint, Sample, SeriesData, TimeMs};
 
 use crate::ast::{AggregateOp, Expr, ValueType};
 use crate::eval::{self, Bounds, Evaluator, Series, Steps, Value};
@@ -137,12 +137,7 @@ pub fn query_range(
     if steps.count == 0 {
         return Ok(result(evaluator, text, QueryValue::Matrix(Vec::new())));
     }
-    let series = match evaluator.eval(expr, steps)? {
-        Value::Scalar(values) => vec![evaluator.scalar_series(&values, steps)?],
-        Value::Vector(series) => evaluator.finish(series)?,
-        Value::String(_) => Vec::new(),
-    };
-    let mut matrix: Vec<SeriesData> = series.into_iter().map(|s| points(s, steps)).collect();
+    let mut matrix = evaluator.matrix(expr, steps)?;
     matrix.sort_by(|a, b| a.labels.cmp(&b.labels));
     Ok(result(evaluator, text, QueryValue::Matrix(matrix)))
 }
@@ -190,14 +185,6 @@ fn samples(series: Vec<Series>, at: TimeMs, ordered: bool) -> Vec<Sample> {
         samples.sort_by(|a, b| a.labels.cmp(&b.labels));
     }
     samples
-}
-
-fn points(series: Series, steps: Steps) -> SeriesData {
-    let present = steps.iter().zip(&series.floats).filter(|(_, v)| eval::is_present(**v));
-    let floats = present.map(|(t, v)| FloatPoint { t, v: *v }).collect();
-    let histograms =
-        steps.iter().zip(series.histograms).filter_map(|(t, h)| h.map(|h| HistogramPoint { t, h })).collect();
-    SeriesData { labels: series.labels, floats, histograms, starts: Vec::new() }
 }
 
 /// Whether the order of the result was asked for: a sort or a ranking stands in it, and all else keeps the order it finds.

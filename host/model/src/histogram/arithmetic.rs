@@ -136,6 +136,16 @@ impl Histogram {
 
     /// Removes empty buckets, and joins spans whose gap is at most `max_gap` buckets (which are empty buckets then).
     pub fn compact(&mut self, max_gap: usize) {
+        let compact = |spans: &[Span], counts: &[f64]| {
+            let apart = |s: &Span| usize::try_from(s.offset).is_ok_and(|gap| gap > max_gap);
+            counts.iter().all(|c| *c != 0.0) && spans.iter().all(|s| s.length > 0) && spans.iter().skip(1).all(apart)
+        };
+        // Most are: nothing to rewrite then.
+        if compact(&self.positive_spans, &self.positive_buckets)
+            && compact(&self.negative_spans, &self.negative_buckets)
+        {
+            return;
+        }
         let side = |iter| {
             let mut cells = cells::from_iter(iter, 1.0);
             cells.retain(|cell: &Cell| cell.count.total() != 0.0);

@@ -20,13 +20,13 @@ pub(crate) struct Monotonicity {
 }
 
 /// What was noted, each text once, in the order of appearance.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Annotations {
     notes: Vec<Note>,
     by_text: HashMap<String, usize>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Note {
     warning: bool,
     text: String,
@@ -34,7 +34,7 @@ struct Note {
     forced: Option<Forced>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Forced {
     what: Monotonicity,
     first: TimeMs,

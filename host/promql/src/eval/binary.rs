@@ -42,15 +42,12 @@ impl Evaluator<'_> {
             fill_right: None,
         };
         let matching = binary.matching.as_ref().unwrap_or(&default);
-        let held = lhs.iter().chain(&rhs).map(Series::len).sum();
         let out = match binary.op {
             BinaryOp::And => self.and(lhs, &rhs, matching, steps),
             BinaryOp::Unless => self.unless(lhs, &rhs, matching, steps),
             BinaryOp::Or => self.or(lhs, rhs, matching, steps)?,
             _ => self.matched(binary, matching, &lhs, &rhs, steps)?,
         };
-        self.release(held);
-        self.hold(out.iter().map(Series::len).sum())?;
         Ok(Value::Vector(out))
     }
 

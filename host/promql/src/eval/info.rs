@@ -123,17 +123,20 @@ impl Evaluator<'_> {
             span,
         };
         let mut infos = Vec::new();
-        self.each_selected(&selector, steps, |data, picks| {
+        let (selected, picks) = self.select_instant(&selector, steps)?;
+        for data in selected {
+            self.check_cancelled()?;
+            self.hold(steps.count)?;
             let mut times = vec![None; steps.count];
-            picks.each(data, |step, t, point| {
+            picks.each(&data, |step, t, point| {
                 if matches!(point, PointRef::Float(_)) {
                     times[step] = Some(t);
                 }
             });
-            infos.push(InfoSeries { labels: data.labels.clone(), times });
-        })?;
-        infos.retain(|info| info.times.iter().any(Option::is_some));
-        self.hold(infos.len() * steps.count)?;
+            if times.iter().any(Option::is_some) {
+                infos.push(InfoSeries { labels: data.labels, times });
+            }
+        }
         Ok(infos)
     }
 

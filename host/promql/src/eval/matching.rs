@@ -6,8 +6,8 @@ use watchglass_model::{Labels, LabelsBuilder, METRIC_NAME};
 
 use super::element::{self, Outcome};
 use super::number::quoted;
-use super::series::{Point, PointRef, is_name_label};
-use super::{Evaluator, Failure, Series, Steps, merge_equal};
+use super::series::{ABSENT, Point, PointRef, is_name_label};
+use super::{Evaluator, Failure, Series, Steps, is_present, merge_equal};
 use crate::ast::{Binary, Cardinality, Matching};
 
 /// Numbers the groups of series that match each other.
@@ -103,6 +103,25 @@ impl Evaluator<'_> {
             by_pair: HashMap::with_capacity(many.len()),
             series: Vec::with_capacity(many.len()),
         };
+        let fills = sides.fill_many.is_some() || sides.fill_one.is_some();
+        let contested = contested(matching, signatures.count(), &many_groups, &one_groups, fills);
+        let mut partners = vec![NONE; signatures.count()];
+        for (i, group) in one_groups.iter().enumerate() {
+            partners[*group] = i;
+        }
+        for (i, group) in
+            many_groups.iter().enumerate().filter(|(_, group)| !contested[**group] && partners[**group] != NONE)
+        {
+            self.check_cancelled()?;
+            self.pair(binary, &sides, &many[i], &one[partners[*group]], &mut results);
+        }
+        let in_contest = |groups: &[usize]| -> Vec<(usize, usize)> {
+            groups.iter().copied().enumerate().filter(|(_, group)| contested[*group]).collect()
+        };
+        let (many_groups, one_groups) = (in_contest(&many_groups), in_contest(&one_groups));
+        if many_groups.is_empty() && one_groups.is_empty() {
+            return results.finish();
+        }
         // Of each group the series of the one side that is there at the step, whether the many side is,
         // and whether the two have met.
         let mut present = vec![NONE; signatures.count()];
@@ -111,7 +130,8 @@ impl Evaluator<'_> {
         for step in 0..steps.count {
             self.check_cancelled()?;
             present.fill(NONE);
-            for (i, (s, group)) in one.iter().zip(&one_groups).enumerate().filter(|(_, (s, _))| s.has(step)) {
+            for (i, group) in one_groups.iter().filter(|(i, _)| one[*i].has(step)) {
+                let s = &one[*i];
                 if present[*group] != NONE {
                     return Err(duplicate(
                         &signatures.labels(&s.labels),
@@ -120,12 +140,12 @@ impl Evaluator<'_> {
                         &s.labels,
                     ));
                 }
-                present[*group] = i;
+                present[*group] = *i;
             }
             seen.fill(false);
             met.fill(false);
-            for (i, group) in many_groups.iter().enumerate() {
-                let Some(point) = many[i].get(step) else { continue };
+            for (i, group) in &many_groups {
+                let Some(point) = many[*i].get(step) else { continue };
                 seen[*group] = true;
                 let partner = present[*group];
                 let other = match (partner, sides.fill_one) {
@@ -144,7 +164,7 @@ impl Evaluator<'_> {
                 }
                 if let Some(value) = self.pair_value(binary, &sides, point, other) {
                     let one_labels = if partner == NONE { None } else { Some(&one[partner]) };
-                    results.put(step, (i, partner), Some(&many[i]), one_labels, group_labels.get(*group), value)?;
+                    results.put(step, (*i, partner), Some(&many[*i]), one_labels, group_labels.get(*group), value)?;
                 }
             }
             if let Some(fill) = sides.fill_many {
@@ -164,6 +184,34 @@ impl Evaluator<'_> {
             }
         }
         results.finish()
+    }
+
+    /// Two series that nobody else comes between, at all steps at once.
+    fn pair(&mut self, binary: &Binary, sides: &Sides, many: &Series, one: &Series, results: &mut Results<'_, '_>) {
+        if many.histograms.is_empty() && one.histograms.is_empty() && element::drops_name(binary.op) {
+            let value = |(a, b): (&f64, &f64)| {
+                if !is_present(*a) || !is_present(*b) {
+                    return ABSENT;
+                }
+                if sides.swapped { element::floats(binary.op, *b, *a) } else { element::floats(binary.op, *a, *b) }
+            };
+            let floats: Vec<f64> = many.floats.iter().zip(&one.floats).map(value).collect();
+            if floats.iter().any(|v| is_present(*v)) {
+                let mut series = results.new_series(Some(many), Some(one), None, 0);
+                series.floats = floats;
+                results.series.push(series);
+            }
+            return;
+        }
+        let mut series: Option<Series> = None;
+        for step in 0..many.floats.len() {
+            let (Some(a), Some(b)) = (many.get(step), one.get(step)) else { continue };
+            if let Some(value) = self.pair_value(binary, sides, a, b) {
+                let steps = many.floats.len();
+                series.get_or_insert_with(|| results.new_series(Some(many), Some(one), None, steps)).set(step, value);
+            }
+        }
+        results.series.extend(series);
     }
 
     fn pair_value(&mut self, binary: &Binary, sides: &Sides, many: PointRef<'_>, one: PointRef<'_>) -> Option<Point> {
@@ -190,10 +238,7 @@ impl Results<'_, '_> {
         let index = match self.by_pair.get(&pair) {
             Some(index) => *index,
             None => {
-                let empty = Labels::empty();
-                let base = many.map(|s| &s.labels).or(group).unwrap_or(&empty);
-                let mut series = Series::new(self.labels(base, one.map(|s| &s.labels)), false, self.steps);
-                series.drop_name = many.is_some_and(|s| s.drop_name) || self.binary.return_bool;
+                let series = self.new_series(many, one, group, self.steps);
                 self.by_pair.insert(pair, self.series.len());
                 self.series.push(series);
                 self.series.len() - 1
@@ -201,6 +246,13 @@ impl Results<'_, '_> {
         };
         self.series[index].set(step, value);
         Ok(())
+    }
+
+    fn new_series(&self, many: Option<&Series>, one: Option<&Series>, group: Option<&Labels>, steps: usize) -> Series {
+        let empty = Labels::empty();
+        let base = many.map(|s| &s.labels).or(group).unwrap_or(&empty);
+        let drop_name = many.is_some_and(|s| s.drop_name) || self.binary.return_bool;
+        Series::new(self.labels(base, one.map(|s| &s.labels)), drop_name, steps)
     }
 
     /// The labels of the many side's series, less what must go, with what is taken from the one side.
@@ -232,6 +284,16 @@ impl Results<'_, '_> {
             }
         })
     }
+}
+
+/// Which groups have series that can be in each other's way: several of the one side, or of both where each may meet but once.
+/// Who meets whom must be decided there step by step. So where missing ones are filled in.
+fn contested(matching: &Matching, groups: usize, many: &[usize], one: &[usize], fills: bool) -> Vec<bool> {
+    let mut count = vec![(0usize, 0usize); groups];
+    many.iter().for_each(|group| count[*group].0 += 1);
+    one.iter().for_each(|group| count[*group].1 += 1);
+    let to_one = matching.cardinality == Cardinality::OneToOne;
+    count.iter().map(|(many, one)| fills || *one > 1 || (to_one && *many > 1)).collect()
 }
 
 fn duplicate(group: &Labels, swapped: bool, a: &Labels, b: &Labels) -> Failure {

@@ -17,6 +17,7 @@ mod invariant;
 mod kahan;
 mod matching;
 mod number;
+mod parts;
 mod selector;
 mod series;
 mod setops;
@@ -116,12 +117,19 @@ impl<'a> Evaluator<'a> {
             )));
         }
         self.depth += 1;
+        let held = self.held;
         let value = if steps.count > 1 && invariant::is_worth_it(expr) {
             self.eval_node(expr, Steps::once(steps.start)).map(|value| broadcast(value, steps.count))
         } else {
             self.eval_node(expr, steps)
         };
         self.depth -= 1;
+        // For a moment the value and all that it was made of are there; then it alone is left.
+        let points = value.as_ref().map_or(0, Value::size);
+        if value.is_ok() {
+            self.hold(points)?;
+        }
+        self.held = held.saturating_add(points);
         value
     }
 
@@ -172,16 +180,11 @@ impl<'a> Evaluator<'a> {
         if self.cancel.is_cancelled() { Err(SourceError::Cancelled.into()) } else { Ok(()) }
     }
 
-    /// Counts points that are held from now on; fails if they are too many.
+    /// Counts points that are held until the node being evaluated has its value; fails if they are too many.
     pub(crate) fn hold(&mut self, points: usize) -> Result<(), Failure> {
         self.held = self.held.saturating_add(points);
         self.peak = self.peak.max(self.held);
         if self.held > self.options.max_samples { Err(SourceError::TooManySamples.into()) } else { Ok(()) }
-    }
-
-    /// Counts points that are given back.
-    pub(crate) fn release(&mut self, points: usize) {
-        self.held = self.held.saturating_sub(points);
     }
 
     /// Takes the name from series that have lost their meaning: now, or at the end of the query where that is switched on.

@@ -54,6 +54,7 @@ impl Evaluator<'_> {
         if self.buckets.statistics && !self.buckets.needed {
             series.iter_mut().for_each(|s| resolve_hints(&mut s.histograms));
         }
+        self.hold(series.iter().map(|s| s.floats.len() + s.histograms.len()).sum())?;
         Ok(series)
     }
 
@@ -68,38 +69,33 @@ impl Evaluator<'_> {
 
     fn eval_newest(&mut self, selector: &VectorSelector, steps: Steps) -> Result<Vec<Series>, Failure> {
         let mut out = Vec::new();
-        self.each_selected(selector, steps, |data, picks| {
+        let (selected, picks) = self.select_instant(selector, steps)?;
+        // By value, so that a series' points are gone once they have been looked at.
+        for data in selected {
+            self.check_cancelled()?;
+            self.hold(steps.count)?;
             let mut series = Series::new(data.labels.clone(), false, steps.count);
-            picks.each(data, |step, _, point| match point {
+            picks.each(&data, |step, _, point| match point {
                 PointRef::Float(v) => series.floats[step] = v,
                 PointRef::Histogram(h) => series.set_histogram(step, h.clone()),
             });
-            out.push(series);
-        })?;
-        out.retain(|s| !s.is_empty());
-        self.hold(out.iter().map(Series::len).sum())?;
+            if !series.is_empty() {
+                out.push(series);
+            }
+        }
         Ok(out)
     }
 
-    /// Resolves a selector and hands each of its series on, with what picks its newest samples.
-    pub(crate) fn each_selected(
+    /// Resolves an instant selector: its series, and what picks their newest samples.
+    pub(crate) fn select_instant(
         &mut self,
         selector: &VectorSelector,
         steps: Steps,
-        mut f: impl FnMut(&SeriesData, &Picks),
-    ) -> Result<(), Failure> {
+    ) -> Result<(Vec<SeriesData>, Picks), Failure> {
         let picks = Picks { steps, reference: self.reference(selector)?, lookback: self.options.lookback_ms };
         let start = picks.reference.of(steps.start).saturating_sub(picks.lookback).saturating_add(1);
-        let loaded = self.load(selector, start, picks.reference.of(steps.last()))?;
-        let points = loaded.iter().map(|s| s.floats.len() + s.histograms.len()).sum();
-        self.hold(points)?;
-        // By value, so that a series' points are gone once they have been looked at.
-        for data in loaded {
-            self.check_cancelled()?;
-            f(&data, &picks);
-        }
-        self.release(points);
-        Ok(())
+        let selected = self.load(selector, start, picks.reference.of(steps.last()))?;
+        Ok((selected, picks))
     }
 
     fn eval_smoothed(&mut self, selector: &VectorSelector, steps: Steps) -> Result<Vec<Series>, Failure> {
@@ -109,6 +105,7 @@ impl Evaluator<'_> {
         let mut out = Vec::new();
         for mut data in self.load(selector, start, end)? {
             self.check_cancelled()?;
+            self.hold(steps.count)?;
             data.floats.retain(|p| !is_stale_nan(p.v));
             data.histograms.retain(|p| !p.h.is_stale());
             let mut series = Series::new(data.labels.clone(), false, steps.count);
@@ -137,7 +134,6 @@ impl Evaluator<'_> {
                 out.push(series);
             }
         }
-        self.hold(out.iter().map(Series::len).sum())?;
         Ok(out)
     }
 }
@@ -190,7 +186,7 @@ fn smooth_float(points: &[FloatPoint], at: TimeMs) -> Option<f64> {
     let next = points.partition_point(|p| p.t < at);
     match (next.checked_sub(1).and_then(|i| points.get(i)), points.get(next)) {
         (_, Some(p)) if p.t == at => Some(p.v),
-        (Some(a), Some(b)) => Some(a.v + (b.v - a.v) * (at - a.t) as f64 / (b.t - a.t) as f64),
+        (Some(a), Some(b)) => Some(a.v + (b.v - a.v) * at.saturating_sub(a.t) as f64 / b.t.saturating_sub(a.t) as f64),
         (Some(a), None) => Some(a.v),
         (None, _) => None,
     }

@@ -109,12 +109,6 @@ impl Series {
         }
     }
 
-    /// How many steps have a value.
-    pub(crate) fn len(&self) -> usize {
-        let floats = self.floats.iter().filter(|v| is_present(**v)).count();
-        floats + self.histograms.iter().filter(|h| h.is_some()).count()
-    }
-
     /// Whether no step has one.
     pub(crate) fn is_empty(&self) -> bool {
         !self.floats.iter().any(|v| is_present(*v)) && self.histograms.iter().all(Option::is_none)
@@ -130,6 +124,17 @@ pub(crate) enum Value {
     String(String),
     /// Series, in the order of the result.
     Vector(Vec<Series>),
+}
+
+impl Value {
+    /// How many points it has room for: that is what it costs, whether they are there or not.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Value::Scalar(values) => values.len(),
+            Value::String(_) => 0,
+            Value::Vector(series) => series.iter().map(|s| s.floats.len() + s.histograms.len()).sum(),
+        }
+    }
 }
 
 /// The number of a scalar at a step.

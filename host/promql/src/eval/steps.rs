@@ -22,7 +22,7 @@ impl Steps {
     /// All times from `start` to `end`; none where `end` lies before.
     pub(crate) fn between(start: TimeMs, end: TimeMs, interval: i64) -> Steps {
         let interval = interval.max(1);
-        let count = if end < start { 0 } else { end.saturating_sub(start) / interval + 1 };
+        let count = if end < start { 0 } else { (end.saturating_sub(start) / interval).saturating_add(1) };
         Steps { start, interval, count: usize::try_from(count).unwrap_or(usize::MAX) }
     }
 

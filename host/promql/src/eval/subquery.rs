@@ -33,24 +33,22 @@ impl Evaluator<'_> {
         let values = if inner.count == 0 { Vec::new() } else { self.subquery_values(subquery, inner)? };
         self.buckets = above;
         let series: Vec<RangeSeries> = values.into_iter().map(|s| points_of(s, inner)).collect();
-        let points = series.iter().map(RangeSeries::len).sum();
-        Ok(Ranges { series, shape, span: subquery.span, points })
+        Ok(Ranges { series, shape, span: subquery.span })
     }
 
     fn subquery_values(&mut self, subquery: &Subquery, inner: Steps) -> Result<Vec<Series>, Failure> {
         match self.eval(&subquery.expr, inner)? {
             super::Value::Vector(series) => Ok(series),
-            super::Value::Scalar(values) => Ok(vec![self.scalar_series(&values, inner)?]),
+            super::Value::Scalar(values) => Ok(vec![self.scalar_series(&values, inner)]),
             super::Value::String(_) => Err(Failure::execution("a subquery needs an instant vector")),
         }
     }
 
     /// A scalar as a series without labels.
-    pub(crate) fn scalar_series(&mut self, values: &[f64], steps: Steps) -> Result<Series, Failure> {
-        self.hold(steps.count)?;
+    pub(crate) fn scalar_series(&self, values: &[f64], steps: Steps) -> Series {
         let mut series = Series::new(watchglass_model::Labels::empty(), false, 0);
         series.floats = (0..steps.count).map(|i| super::scalar_at(values, i)).collect();
-        Ok(series)
+        series
     }
 }
 

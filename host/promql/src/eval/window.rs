@@ -14,8 +14,6 @@ pub(crate) struct Ranges {
     pub(crate) shape: Shape,
     /// Where the argument stands.
     pub(crate) span: Span,
-    /// How many points all have.
-    pub(crate) points: usize,
 }
 
 /// How windows lie.
@@ -42,6 +40,10 @@ pub(crate) struct RangeSeries {
     pub(crate) float_starts: Vec<TimeMs>,
     /// Those of the histograms.
     pub(crate) histogram_starts: Vec<TimeMs>,
+    /// Which floats are less than the one before; only where [`RangeSeries::find_resets`] was called.
+    pub(crate) float_resets: Vec<usize>,
+    /// Before which histograms a reset lies.
+    pub(crate) histogram_resets: Vec<usize>,
 }
 
 /// The points of a series in the range that belongs to one step.
@@ -51,12 +53,35 @@ pub(crate) struct Window<'a> {
     pub(crate) histograms: &'a [HistogramPoint],
     pub(crate) float_starts: &'a [TimeMs],
     pub(crate) histogram_starts: &'a [TimeMs],
+    /// Where resets lie in it.
+    pub(crate) resets: Resets<'a>,
     /// Its beginning, itself not included.
     pub(crate) start: TimeMs,
     /// Its end.
     pub(crate) end: TimeMs,
     /// The time of the step.
     pub(crate) at: TimeMs,
+}
+
+/// The resets between the points of a window: found once for a series, as windows overlap.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Resets<'a> {
+    floats: (usize, &'a [usize]),
+    histograms: (usize, &'a [usize]),
+}
+
+impl<'a> Resets<'a> {
+    /// The indices, in the window, of the floats behind a reset.
+    pub(crate) fn floats(&self) -> impl Iterator<Item = usize> + use<'a> {
+        let (first, resets) = self.floats;
+        resets.iter().map(move |i| i - first)
+    }
+
+    /// The indices, in the window, of the histograms behind a reset.
+    pub(crate) fn histograms(&self) -> impl Iterator<Item = usize> + use<'a> {
+        let (first, resets) = self.histograms;
+        resets.iter().map(move |i| i - first)
+    }
 }
 
 impl Evaluator<'_> {
@@ -83,9 +108,7 @@ impl Evaluator<'_> {
         let loaded = self.load(&matrix.vector, start, end)?;
         let with_starts = self.options.start_timestamps;
         let series: Vec<RangeSeries> = loaded.into_iter().map(|data| RangeSeries::new(data, with_starts)).collect();
-        let points = series.iter().map(RangeSeries::len).sum();
-        self.hold(points)?;
-        Ok(Ranges { series, shape, span: matrix.span, points })
+        Ok(Ranges { series, shape, span: matrix.span })
     }
 }
 
@@ -120,12 +143,17 @@ impl RangeSeries {
             histograms: data.histograms,
             float_starts,
             histogram_starts,
+            float_resets: Vec::new(),
+            histogram_resets: Vec::new(),
         }
     }
 
-    /// How many points it has.
-    pub(crate) fn len(&self) -> usize {
-        self.floats.len() + self.histograms.len()
+    /// Finds where a counter was reset, for the windows of functions that ask.
+    pub(crate) fn find_resets(&mut self) {
+        let falls = self.floats.windows(2).enumerate().filter(|(_, pair)| pair[1].v < pair[0].v);
+        self.float_resets = falls.map(|(i, _)| i + 1).collect();
+        let restarts = self.histograms.windows(2).enumerate().filter(|(_, pair)| pair[1].h.detect_reset(&pair[0].h));
+        self.histogram_resets = restarts.map(|(i, _)| i + 1).collect();
     }
 
     /// Calls with each step and its window, empty ones left out.
@@ -149,6 +177,10 @@ impl RangeSeries {
                 histograms,
                 float_starts: self.float_starts.get(float.0..float.1).unwrap_or(&[]),
                 histogram_starts: self.histogram_starts.get(histogram.0..histogram.1).unwrap_or(&[]),
+                resets: Resets {
+                    floats: (float.0, inside(&self.float_resets, float)),
+                    histograms: (histogram.0, inside(&self.histogram_resets, histogram)),
+                },
                 start: end.saturating_sub(shape.range),
                 end,
                 at,
@@ -156,6 +188,17 @@ impl RangeSeries {
             f(step, window);
         }
     }
+}
+
+// Those behind the first and before the end; what lies before the first one is none of the window's.
+#[inline]
+fn inside(resets: &[usize], (first, end): (usize, usize)) -> &[usize] {
+    if resets.is_empty() {
+        return &[];
+    }
+    let from = resets.partition_point(|i| *i <= first);
+    let to = resets.partition_point(|i| *i < end);
+    resets.get(from..to).unwrap_or(&[])
 }
 
 #[inline]

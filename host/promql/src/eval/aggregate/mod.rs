@@ -90,14 +90,11 @@ impl Evaluator<'_> {
         };
         let series = self.vector(&aggregate.expr, steps)?;
         let groups = Groups::new(&series, &aggregate.grouping, self.options.type_and_unit_labels);
-        let held = series.iter().map(Series::len).sum();
         let out = if aggregate.op == AggregateOp::Quantile {
             self.quantiles(&series, &groups, &quantiles, aggregate, steps)?
         } else {
             self.accumulated(&series, &groups, aggregate, steps)?
         };
-        self.release(held);
-        self.hold(out.iter().map(Series::len).sum())?;
         Ok(out)
     }
 

@@ -29,7 +29,6 @@ impl Evaluator<'_> {
                 self.best(&series, &members, &params, aggregate.op, steps, &mut keep)?;
             }
         }
-        let held: usize = series.iter().map(Series::len).sum();
         let mut out: Vec<Series> = Vec::new();
         for (i, mut s) in series.into_iter().enumerate() {
             if !keep.any(i) {
@@ -41,8 +40,6 @@ impl Evaluator<'_> {
         if steps.count == 1 && matches!(aggregate.op, AggregateOp::Topk | AggregateOp::Bottomk) {
             self.order(&mut out, aggregate);
         }
-        self.release(held);
-        self.hold(out.iter().map(Series::len).sum())?;
         Ok(out)
     }
 

@@ -22,7 +22,7 @@ impl Evaluator<'_> {
             Some(arg) => self.vector(arg, steps)?,
             None => {
                 let times: Vec<f64> = steps.iter().map(|t| t as f64 / 1000.0).collect();
-                vec![self.scalar_series(&times, steps)?]
+                vec![self.scalar_series(&times, steps)]
             }
         };
         // Years beyond these don't fit into the calendar's arithmetic.

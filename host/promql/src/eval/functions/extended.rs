@@ -116,7 +116,7 @@ fn float_change(points: &[FloatPoint], window: &Window<'_>, smoothed: bool, coun
         let (a, b) = (points[i], points[i + 1]);
         // Across a reset the counter is taken to have risen from 0.
         let from = if counter && b.v < a.v { 0.0 } else { a.v };
-        from + (b.v - from) * (at - a.t) as f64 / (b.t - a.t) as f64
+        from + (b.v - from) * at.saturating_sub(a.t) as f64 / b.t.saturating_sub(a.t) as f64
     };
     let left = if cut_left { interpolate(0, window.start) } else { first.v };
     let right = if cut_right { interpolate(points.len() - 2, window.end) } else { last.v };
@@ -175,7 +175,7 @@ pub(crate) fn interpolate_histogram(
     if a.h.uses_custom_buckets() != b.h.uses_custom_buckets() {
         return Err(HistogramError::IncompatibleSchemas);
     }
-    let fraction = (at - a.t) as f64 / (b.t - a.t) as f64;
+    let fraction = at.saturating_sub(a.t) as f64 / b.t.saturating_sub(a.t) as f64;
     let mut result = Histogram::clone(&b.h);
     if counter && b.h.detect_reset(&a.h) {
         result.mul(fraction);

@@ -39,7 +39,7 @@ pub(crate) fn instant(
     restarted: &dyn Fn(&Window<'_>) -> bool,
 ) -> Option<Point> {
     let [(t0, a), (t1, b)] = last_two(window)?;
-    let seconds = (t1 - t0) as f64 / 1000.0;
+    let seconds = t1.saturating_sub(t0) as f64 / 1000.0;
     if seconds == 0.0 {
         return None;
     }

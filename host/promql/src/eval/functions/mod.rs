@@ -53,7 +53,7 @@ impl Evaluator<'_> {
             "scalar" => self.scalar_of_vector(call, steps),
             "vector" => {
                 let values = self.scalar(argument(call, 0)?, steps)?;
-                Ok(Value::Vector(vec![self.scalar_series(&values, steps)?]))
+                Ok(Value::Vector(vec![self.scalar_series(&values, steps)]))
             }
             "sort" | "sort_desc" | "sort_by_label" | "sort_by_label_desc" => self.sort(call, steps),
             "timestamp" | "start_timestamp" => self.timestamp(call, steps),

@@ -26,7 +26,6 @@ impl Evaluator<'_> {
         for s in &ranges.series {
             s.each_window(&ranges.shape, steps, |i, _| floats[i] = ABSENT);
         }
-        self.release(ranges.points);
         Ok(Value::Vector(absence(arg, floats)))
     }
 
@@ -59,16 +58,19 @@ impl Evaluator<'_> {
 
     fn sample_times(&mut self, selector: &VectorSelector, steps: Steps, starts: bool) -> Result<Value, Failure> {
         let mut out = Vec::new();
-        self.each_selected(selector, steps, |data, picks| {
+        let (selected, picks) = self.select_instant(selector, steps)?;
+        for data in selected {
+            self.check_cancelled()?;
+            self.hold(steps.count)?;
             let mut series = Series::new(data.labels.clone(), false, steps.count);
-            picks.each(data, |step, t, _: PointRef<'_>| {
+            picks.each(&data, |step, t, _: PointRef<'_>| {
                 let start = || data.starts.binary_search_by_key(&t, |s| s.0).map_or(0, |i| data.starts[i].1);
                 series.floats[step] = if starts { start() } else { t } as f64 / 1000.0;
             });
-            out.push(series);
-        })?;
-        out.retain(|s| !s.is_empty());
-        self.hold(out.iter().map(Series::len).sum())?;
+            if !series.is_empty() {
+                out.push(series);
+            }
+        }
         self.drop_names(&mut out);
         merge_equal(out).map(Value::Vector)
     }

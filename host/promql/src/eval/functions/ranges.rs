@@ -25,6 +25,8 @@ pub(crate) struct Context<'a> {
 /// A function of ranges: a value, or none where the window doesn't give one.
 pub(crate) type WindowFunction = fn(&mut Context<'_>, &Window<'_>) -> Option<Point>;
 
+/// Those that ask where a counter was reset.
+const RESETTING: &[&str] = &["increase", "rate"];
 const ANCHORED: &[&str] = &["changes", "delta", "increase", "rate", "resets"];
 const SMOOTHED: &[&str] = &["delta", "increase", "rate"];
 
@@ -41,12 +43,16 @@ impl Evaluator<'_> {
             self.check_parameter(name, i, other.span(), &values)?;
             params.push(values);
         }
-        let ranges = self.ranges(arg, steps)?;
+        let mut ranges = self.ranges(arg, steps)?;
+        if RESETTING.contains(&name) {
+            ranges.series.iter_mut().for_each(RangeSeries::find_resets);
+        }
         let function = function(name, ranges.shape.extension, self.options.start_timestamps)
             .ok_or_else(|| Failure::execution(format!("unknown function with name {name:?}")))?;
         let mut out = Vec::with_capacity(ranges.series.len());
         for data in &ranges.series {
             self.check_cancelled()?;
+            self.hold(steps.count)?;
             let series = self.over_windows(function, data, &ranges, &params, steps);
             if series.is_empty() {
                 continue;
@@ -56,8 +62,6 @@ impl Evaluator<'_> {
             }
             out.push(series);
         }
-        self.release(ranges.points);
-        self.hold(out.iter().map(Series::len).sum())?;
         if name != "last_over_time" && name != "first_over_time" {
             self.drop_names(&mut out);
         }

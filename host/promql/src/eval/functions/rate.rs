@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use watchglass_model::{CounterResetHint, FloatPoint, Histogram, HistogramPoint, TimeMs};
+use watchglass_model::{CounterResetHint, Histogram, HistogramPoint, TimeMs};
 
 use super::super::series::Point;
 use super::super::window::Window;
@@ -26,13 +26,17 @@ fn extrapolated(context: &mut Context<'_>, window: &Window<'_>, counter: bool, p
         return None;
     }
     if let [first, .., last] = window.floats {
-        let change = if counter { float_increase(window.floats) } else { last.v - first.v };
+        let mut change = last.v - first.v;
+        if counter {
+            window.resets.floats().for_each(|i| change += window.floats[i - 1].v);
+        }
         let zero = (counter && change > 0.0 && first.v >= 0.0).then(|| first.v / change);
         let factor = Extent::of(window, first.t, last.t, window.floats.len()).factor(counter, zero);
         return Some(Point::Float(change * scaled(factor, context, per_second)));
     }
     if let [first, .., last] = window.histograms {
-        let mut change = histogram_change(context, window.histograms, counter)?;
+        let resets: Vec<usize> = if counter { window.resets.histograms().collect() } else { Vec::new() };
+        let mut change = histogram_change(context, window.histograms, &resets, counter)?;
         let zero = (counter && change.count > 0.0 && first.h.count >= 0.0).then(|| first.h.count / change.count);
         let factor = Extent::of(window, first.t, last.t, window.histograms.len()).factor(counter, zero);
         change.mul(scaled(factor, context, per_second));
@@ -44,21 +48,6 @@ fn extrapolated(context: &mut Context<'_>, window: &Window<'_>, counter: bool, p
 /// A factor that also makes a rate of an increase.
 pub(crate) fn scaled(factor: f64, context: &Context<'_>, per_second: bool) -> f64 {
     if per_second { factor / (context.shape.range as f64 / 1000.0) } else { factor }
-}
-
-/// The increase from the first to the last point, what resets took away added.
-#[inline]
-pub(crate) fn float_increase(points: &[FloatPoint]) -> f64 {
-    let (Some(first), Some(last)) = (points.first(), points.last()) else { return 0.0 };
-    let mut increase = last.v - first.v;
-    let mut before = first.v;
-    for p in &points[1..] {
-        if p.v < before {
-            increase += before;
-        }
-        before = p.v;
-    }
-    increase
 }
 
 /// Where samples lie in a range.
@@ -77,10 +66,10 @@ pub(crate) struct Extent {
 impl Extent {
     /// That of a window whose samples begin and end at these times.
     pub(crate) fn of(window: &Window<'_>, first: TimeMs, last: TimeMs, samples: usize) -> Extent {
-        let sampled = (last - first) as f64 / 1000.0;
+        let sampled = last.saturating_sub(first) as f64 / 1000.0;
         Extent {
-            to_start: (first - window.start) as f64 / 1000.0,
-            to_end: (window.end - last) as f64 / 1000.0,
+            to_start: first.saturating_sub(window.start) as f64 / 1000.0,
+            to_end: window.end.saturating_sub(last) as f64 / 1000.0,
             sampled,
             average: sampled / samples.saturating_sub(1) as f64,
         }
@@ -104,10 +93,11 @@ impl Extent {
     }
 }
 
-/// The difference between the first and the last histogram, what resets took away added.
+/// The difference between the first and the last histogram, what resets took away added; `resets` are the points behind one.
 pub(crate) fn histogram_change(
     context: &mut Context<'_>,
     points: &[HistogramPoint],
+    resets: &[usize],
     counter: bool,
 ) -> Option<Histogram> {
     let [first, middle @ .., last] = points else { return None };
@@ -122,7 +112,7 @@ pub(crate) fn histogram_change(
     // Behind a reset the first one doesn't matter, its buckets neither.
     let empty;
     let mut before: &Histogram = &first.h;
-    if let Some(second) = points.get(1).filter(|second| counter && second.h.detect_reset(&first.h)) {
+    if let Some(second) = points.get(1).filter(|_| counter && resets.first() == Some(&1)) {
         empty = Histogram {
             schema: second.h.schema,
             custom_values: second.h.custom_values.clone(),
@@ -153,11 +143,9 @@ pub(crate) fn histogram_change(
     };
     reconciled(context, change.sub(before), "subtraction")?;
     if counter {
-        for point in &points[1..] {
-            if point.h.detect_reset(before) {
-                reconciled(context, change.add(before), "addition")?;
-            }
-            before = &point.h;
+        // A reset behind the first one was dealt with above.
+        for i in resets.iter().filter(|i| **i > 1) {
+            reconciled(context, change.add(&points[i - 1].h), "addition")?;
         }
     }
     change.counter_reset_hint = CounterResetHint::Gauge;

@@ -32,7 +32,6 @@ impl Evaluator<'_> {
     /// `scalar`: the only float of a vector, NaN where it has none or several.
     pub(crate) fn scalar_of_vector(&mut self, call: &Call, steps: Steps) -> Result<Value, Failure> {
         let series = self.vector(argument(call, 0)?, steps)?;
-        self.release(series.iter().map(|s| s.len()).sum());
         let mut values = vec![(f64::NAN, 0u8); steps.count];
         for s in &series {
             for (slot, v) in values.iter_mut().zip(&s.floats).filter(|(_, v)| is_present(**v)) {

@@ -60,7 +60,7 @@ fn extrapolated(context: &mut Context<'_>, window: &Window<'_>, per_second: bool
             extent.average = 0.0;
         }
         if begins_inside {
-            extent.sampled = (last - first_start) as f64 / 1000.0;
+            extent.sampled = last.saturating_sub(*first_start) as f64 / 1000.0;
             extent.to_start = 0.0;
         }
         extent.factor(true, zero)
@@ -106,7 +106,9 @@ fn histogram_increase(
             Arc::make_mut(&mut p.h).counter_reset_hint = CounterResetHint::Unknown;
         }
     }
-    rate::histogram_change(context, &points, true)
+    let restarted = points.windows(2).enumerate().filter(|(_, pair)| pair[1].h.detect_reset(&pair[0].h));
+    let resets: Vec<usize> = restarted.map(|(i, _)| i + 1).collect();
+    rate::histogram_change(context, &points, &resets, true)
 }
 
 // A sample that began before the one before it ended, yet not where that began.

@@ -34,7 +34,7 @@ fn regression(points: &[FloatPoint], origin: TimeMs) -> (f64, f64) {
     }
     let mut sums = [(0.0, 0.0); 4];
     for p in points {
-        let x = (p.t - origin) as f64 / 1e3;
+        let x = p.t.saturating_sub(origin) as f64 / 1e3;
         for ((sum, lost), v) in sums.iter_mut().zip([x, p.v, x * p.v, x * x]) {
             kahan::add(v, sum, lost);
         }

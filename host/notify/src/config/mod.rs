@@ -17,7 +17,7 @@ mod webhook;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
-use watchglass_alerts::{InhibitRule, Options, ReceiverSpec, Route, RoutingConfig, TimeInterval};
+use watchglass_alerts::{InhibitRule, IntegrationSpec, Options, ReceiverSpec, Route, RoutingConfig, TimeInterval};
 use watchglass_text::template::{Funcs, Params, Templates};
 use watchglass_text::{Spanned, TextError};
 
@@ -102,42 +102,9 @@ impl Source<'_> {
     }
 }
 
-/// Functions of Alertmanager's templates: what is called by another name is refused when the file is read.
-const TEMPLATE_FUNCTIONS: [&str; 24] = [
-    "toUpper",
-    "toLower",
-    "title",
-    "trimSpace",
-    "join",
-    "match",
-    "safeHtml",
-    "safeUrl",
-    "urlUnescape",
-    "reReplaceAll",
-    "stringSlice",
-    "date",
-    "tz",
-    "since",
-    "now",
-    "humanizeDuration",
-    "toJson",
-    "append",
-    "dict",
-    "list",
-    "map",
-    "toDate",
-    "base64encode",
-    "base64decode",
-];
-
 /// Checks the syntax of a template, and that it calls no unknown functions.
 fn check_template(text: &str) -> Result<(), String> {
-    let mut functions = Funcs::new();
-    for name in TEMPLATE_FUNCTIONS {
-        // Never called: parsing looks at names alone.
-        functions.add(name, Params::fixed(&[]), |_| Err(String::new()));
-    }
-    Templates::new().parse("", text, &functions).map_err(|e| e.to_string())
+    crate::render::check(text).map_err(|e| e.message)
 }
 
 impl AlertmanagerConfig {
@@ -188,6 +155,23 @@ impl AlertmanagerConfig {
             time_intervals: self.time_intervals.clone(),
             receivers: self.receivers.iter().map(spec).collect(),
             options: Options { resolve_timeout: self.global.resolve_timeout.0, ..options },
+        }
+    }
+
+    /// Lets the receivers that have no integrations write to the console.
+    pub fn send_to_console(&mut self) {
+        self.add_where_empty("console", || IntegrationConfig::Console);
+    }
+
+    /// Lets the receivers that have no integrations hand their alerts on to another Alertmanager.
+    pub fn forward_to(&mut self, target: &crate::forward::ForwardConfig) {
+        self.add_where_empty("alertmanager", || IntegrationConfig::Alertmanager(Box::new(target.clone())));
+    }
+
+    fn add_where_empty(&mut self, kind: &str, config: impl Fn() -> IntegrationConfig) {
+        for receiver in self.receivers.iter_mut().filter(|r| r.integrations.is_empty()) {
+            let spec = IntegrationSpec::new(kind, 0, true);
+            receiver.integrations.push(Integration { spec, config: config() });
         }
     }
 

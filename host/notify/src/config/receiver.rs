@@ -7,6 +7,7 @@ use watchglass_alerts::IntegrationSpec;
 use watchglass_text::{Spanned, TextError};
 
 use super::*;
+use crate::forward::ForwardConfig;
 
 /// A receiver, checked and filled in.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,12 +51,22 @@ pub enum IntegrationConfig {
     Victorops(Box<VictoropsConfig>),
     Webex(Box<WebexConfig>),
     Wechat(Box<WechatConfig>),
+    /// Standard output; made by the program, not by alertmanager.yml.
+    Console,
+    /// Another Alertmanager; made by the program, not by alertmanager.yml.
+    Alertmanager(Box<ForwardConfig>),
 }
 
 impl IntegrationConfig {
     /// Whether this crate can send by it.
     pub fn is_supported(&self) -> bool {
-        matches!(self, IntegrationConfig::Slack(_) | IntegrationConfig::Webhook(_))
+        matches!(
+            self,
+            IntegrationConfig::Slack(_)
+                | IntegrationConfig::Webhook(_)
+                | IntegrationConfig::Console
+                | IntegrationConfig::Alertmanager(_)
+        )
     }
 }
 

@@ -73,9 +73,24 @@ impl Failure {
     }
 
     /// The same with these texts made unreadable, wherever they stand in the error.
-    pub fn without_secrets(mut self, secrets: &[&str]) -> Failure {
+    pub(crate) fn without_secrets(mut self, secrets: &[&str]) -> Failure {
         self.error = scrub(&self.error, secrets);
         self
+    }
+
+    /// The same with an address and its secret parts made unreadable.
+    pub(crate) fn without_url(self, url: &str) -> Failure {
+        let parsed = url::Url::parse(url).ok();
+        let mut secrets = vec![url.to_owned()];
+        if let Some(parsed) = &parsed {
+            secrets.push(parsed.to_string());
+            secrets.push(parsed[url::Position::BeforePath..].to_owned());
+            secrets.extend(parsed.password().map(str::to_owned));
+            // The parts of the path that look like tokens.
+            secrets.extend(parsed.path_segments().into_iter().flatten().filter(|s| s.len() >= 8).map(str::to_owned));
+        }
+        let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
+        self.without_secrets(&secrets)
     }
 }
 
@@ -131,7 +146,10 @@ mod tests {
 
     #[test]
     fn secrets_are_taken_out() {
-        let failure = Failure::passing("POST https://hooks/T0/abc failed: abc", FailureReason::Other);
-        assert_eq!(failure.without_secrets(&["https://hooks/T0/abc", ""]).error, "POST <secret> failed: abc");
+        let url = "https://u:password@hooks/T0/abcdefgh?x=1";
+        for quoted in [url, "/T0/abcdefgh?x=1", "abcdefgh", "password"] {
+            let failure = Failure::passing(format!("POST {quoted} failed"), FailureReason::Other);
+            assert_eq!(failure.without_url(url).error, "POST <secret> failed", "{quoted}");
+        }
     }
 }

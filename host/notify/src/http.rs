@@ -1,9 +1,11 @@
 //! Requests to receivers, by `http_config`.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, Identity, NoProxy, Proxy, StatusCode, tls};
 use watchglass_model::TimeMs;
@@ -34,6 +36,7 @@ pub(crate) struct Http {
     client: Client,
     config: HttpConfig,
     dir: PathBuf,
+    renamed: Option<Renamed>,
 }
 
 /// A request.
@@ -54,8 +57,9 @@ impl Http {
         if config.oauth2.is_some() {
             crate::oauth::check(config)?;
         }
-        let client = client(config, dir)?;
-        Ok(Http { client, config: config.clone(), dir: dir.to_owned() })
+        let renamed = Renamed::new(&config.tls_config);
+        let client = client(config, renamed.as_ref(), dir)?;
+        Ok(Http { client, config: config.clone(), dir: dir.to_owned(), renamed })
     }
 
     /// Posts JSON. Errors never contain the address.
@@ -68,7 +72,11 @@ impl Http {
             let token = crate::oauth::token(&self.client, oauth2, &self.dir, post.timeout).await?;
             headers.insert(AUTHORIZATION, sensitive(&format!("Bearer {}", token.expose()))?);
         }
-        let request = self.client.post(post.url).headers(headers).body(post.body).timeout(post.timeout);
+        let url = match &self.renamed {
+            Some(renamed) => renamed.apply(post.url, &mut headers)?,
+            None => post.url.to_owned(),
+        };
+        let request = self.client.post(url).headers(headers).body(post.body).timeout(post.timeout);
         let mut response = request.send().await.map_err(|e| network(e, post.url))?;
         let header = |name: HeaderName| {
             response.headers().get(name).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned()
@@ -168,16 +176,63 @@ pub(crate) fn network(e: reqwest::Error, url: &str) -> Failure {
         }
         source = inner.source();
     }
-    Failure { error: text, retry, retry_after: None, reason: FailureReason::Other }.without_secrets(&[url])
+    Failure { error: text, retry, retry_after: None, reason: FailureReason::Other }.without_url(url)
 }
 
-fn client(config: &HttpConfig, dir: &Path) -> Result<Client, String> {
+/// Another name in the server's certificate than the address has (`server_name`): requests are made to that name, which stands for
+/// the address's host when names are looked up.
+#[derive(Clone)]
+struct Renamed {
+    name: String,
+    host: Arc<Mutex<String>>,
+}
+
+impl Renamed {
+    fn new(config: &TlsConfig) -> Option<Renamed> {
+        let name = config.server_name.clone();
+        (!name.is_empty() && !config.insecure_skip_verify).then(|| Renamed { name, host: Arc::default() })
+    }
+
+    /// The address with the name in place of its host, which goes into a header.
+    fn apply(&self, url: &str, headers: &mut HeaderMap) -> Result<String, Failure> {
+        let wrong =
+            || Failure::lasting("the address can't be combined with tls_config's server_name", FailureReason::Other);
+        let mut url = url::Url::parse(url).map_err(|_| wrong())?;
+        if url.scheme() != "https" {
+            return Ok(url.into());
+        }
+        let host = url.host_str().ok_or_else(wrong)?.to_owned();
+        let shown = url.port().map_or_else(|| host.clone(), |port| format!("{host}:{port}"));
+        headers.insert(HOST, HeaderValue::try_from(shown).map_err(|_| wrong())?);
+        *self.host.lock().unwrap_or_else(PoisonError::into_inner) = host.trim_matches(['[', ']']).to_owned();
+        url.set_host(Some(&self.name)).map_err(|_| wrong())?;
+        Ok(url.into())
+    }
+}
+
+impl Resolve for Renamed {
+    fn resolve(&self, name: Name) -> Resolving {
+        let renamed = name.as_str() == self.name;
+        let host = self.host.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let host = if renamed { host } else { name.as_str().to_owned() };
+        Box::pin(async move {
+            let found: Vec<_> = tokio::net::lookup_host((host, 0)).await?.collect();
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
+fn client(config: &HttpConfig, renamed: Option<&Renamed>, dir: &Path) -> Result<Client, String> {
     let mut builder = Client::builder()
         .user_agent(concat!("Watchglass/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
         .redirect(if config.follow_redirects { Policy::limited(10) } else { Policy::none() });
-    if !config.enable_http2 {
+    // HTTP/2 has no place for a host beside the address's own.
+    if !config.enable_http2 || renamed.is_some() {
         builder = builder.http1_only();
+    }
+    if let Some(renamed) = renamed {
+        builder = builder.dns_resolver(renamed.clone());
     }
     builder = match proxy(config)? {
         Some(proxies) => proxies.into_iter().fold(builder, reqwest::ClientBuilder::proxy),
@@ -204,12 +259,12 @@ fn proxy(config: &HttpConfig) -> Result<Option<Vec<Proxy>>, String> {
     let wrong = |e: reqwest::Error| format!("proxy_url: {}", e.without_url());
     let found = if config.proxy_from_environment {
         let except = NoProxy::from_env();
-        let all = [("HTTP_PROXY", Proxy::http as fn(String) -> _), ("HTTPS_PROXY", Proxy::https as fn(String) -> _)];
         let mut proxies = Vec::new();
-        for (name, make) in all {
-            if let Some(url) = variable(name) {
-                proxies.push(make(url).map_err(wrong)?.no_proxy(except.clone()));
-            }
+        if let Some(url) = variable("HTTP_PROXY") {
+            proxies.push(Proxy::http(url).map_err(wrong)?.no_proxy(except.clone()));
+        }
+        if let Some(url) = variable("HTTPS_PROXY") {
+            proxies.push(Proxy::https(url).map_err(wrong)?.no_proxy(except.clone()));
         }
         proxies
     } else if !config.proxy_url.is_empty() {

@@ -242,7 +242,7 @@ async fn post(
     if (200..300).contains(&answer.status) {
         return Ok(BTreeMap::new());
     }
-    Err(Failure::status(answer.status, &answer.body, answer.retry_after).without_secrets(&[url]))
+    Err(Failure::status(answer.status, &answer.body, answer.retry_after).without_url(url))
 }
 
 /// Writes to the standard output, off the runtime's threads: a terminal may be stopped.

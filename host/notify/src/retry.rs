@@ -23,81 +23,93 @@ where
     F: FnMut() -> R,
     R: Future<Output = Result<T, Failure>>,
 {
-    let end = Instant::now() + patience;
-    let mut pause = FIRST_PAUSE;
-    let mut noise = seed | 1;
+    let start = Instant::now();
+    let mut pauses = Pauses::new(patience, seed);
     loop {
         let failure = match attempt().await {
             Ok(done) => return Ok(done),
-            Err(failure) if !failure.retry => return Err(failure),
             Err(failure) => failure,
         };
-        let asked = failure.retry_after.map_or(Duration::ZERO, |ms| Duration::from_millis(ms.max(0) as u64));
-        let wait = jittered(pause, &mut noise).max(asked);
-        if Instant::now() + wait >= end {
-            return Err(failure);
-        }
+        let Some(wait) = pauses.next(&failure, start.elapsed()) else { return Err(failure) };
         tracing::debug!(error = %failure.error, wait_ms = wait.as_millis() as u64, "trying again");
         tokio::time::sleep(wait).await;
-        pause = pause.mul_f64(1.5);
     }
 }
 
-/// Half to one and a half of a pause (xorshift: nothing here needs better randomness).
-fn jittered(pause: Duration, noise: &mut u64) -> Duration {
-    *noise ^= *noise << 13;
-    *noise ^= *noise >> 7;
-    *noise ^= *noise << 17;
-    pause.mul_f64(0.5 + (*noise >> 11) as f64 / (1u64 << 53) as f64)
+/// The pauses between attempts.
+struct Pauses {
+    patience: Duration,
+    pause: Duration,
+    noise: u64,
+}
+
+impl Pauses {
+    fn new(patience: Duration, seed: u64) -> Pauses {
+        Pauses { patience, pause: FIRST_PAUSE, noise: seed | 1 }
+    }
+
+    /// How long to wait after this failure, `elapsed` after the first attempt began; `None`: no more attempts.
+    fn next(&mut self, failure: &Failure, elapsed: Duration) -> Option<Duration> {
+        if !failure.retry {
+            return None;
+        }
+        let asked = failure.retry_after.map_or(Duration::ZERO, |ms| Duration::from_millis(ms.max(0) as u64));
+        let wait = self.pause.mul_f64(0.5 + self.fraction()).max(asked);
+        self.pause = self.pause.mul_f64(1.5);
+        (elapsed + wait < self.patience).then_some(wait)
+    }
+
+    /// Something from 0 to 1 (xorshift: nothing here needs better randomness).
+    fn fraction(&mut self) -> f64 {
+        self.noise ^= self.noise << 13;
+        self.noise ^= self.noise >> 7;
+        self.noise ^= self.noise << 17;
+        (self.noise >> 11) as f64 / (1u64 << 53) as f64
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-
     use super::*;
     use crate::failure::FailureReason;
-
-    /// Runs with time standing still except in sleeps; gives the result, the number of attempts and the time taken.
-    async fn run(failures: Vec<Failure>) -> (Result<(), Failure>, usize, Duration) {
-        let (calls, failures, start) = (Cell::new(0), &failures, Instant::now());
-        let result = attempts(PATIENCE, 7, || {
-            let failure = failures.get(calls.replace(calls.get() + 1)).cloned();
-            async move { failure.map_or(Ok(()), Err) }
-        })
-        .await;
-        (result, calls.get(), start.elapsed())
-    }
 
     fn passing(retry_after: Option<i64>) -> Failure {
         Failure { retry_after, ..Failure::passing("x", FailureReason::Server) }
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn passing_failures_are_tried_again() {
-        let (result, calls, took) = run(vec![passing(None), passing(None)]).await;
-        assert_eq!((result, calls), (Ok(()), 3));
-        assert!(took >= Duration::from_millis(625) && took <= Duration::from_millis(1875), "{took:?}");
+    /// All pauses where each attempt fails at once.
+    fn all(failure: &Failure, seed: u64) -> Vec<Duration> {
+        let (mut pauses, mut elapsed, mut waits) = (Pauses::new(PATIENCE, seed), Duration::ZERO, Vec::new());
+        while let Some(wait) = pauses.next(failure, elapsed) {
+            elapsed += wait;
+            waits.push(wait);
+        }
+        assert!(elapsed < PATIENCE, "{elapsed:?}");
+        waits
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn lasting_failures_are_not() {
-        let failure = Failure::lasting("no", FailureReason::Client);
-        let (result, calls, took) = run(vec![failure.clone()]).await;
-        assert_eq!((result, calls, took), (Err(failure), 1, Duration::ZERO));
+    #[test]
+    fn pauses_grow_and_end() {
+        for seed in 0..1000 {
+            let waits = all(&passing(None), seed);
+            assert!((3..12).contains(&waits.len()), "{waits:?}");
+            for (i, wait) in waits.iter().enumerate() {
+                let middle = 500.0 * 1.5f64.powi(i as i32);
+                let ms = wait.as_secs_f64() * 1000.0;
+                assert!(ms >= middle * 0.5 - 1.0 && ms <= middle * 1.5 + 1.0, "{i}: {ms}");
+            }
+        }
+        assert_ne!(all(&passing(None), 1), all(&passing(None), 2));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn what_the_receiver_asks_for_is_kept() {
-        let (result, calls, took) = run(vec![passing(Some(4000))]).await;
-        assert_eq!((result, calls, took), (Ok(()), 2, Duration::from_secs(4)));
-        let (result, calls, took) = run(vec![passing(Some(30_000))]).await;
-        assert_eq!((result.map_err(|f| f.retry_after), calls, took), (Err(Some(30_000)), 1, Duration::ZERO));
+    #[test]
+    fn lasting_failures_are_not_tried_again() {
+        assert!(all(&Failure::lasting("no", FailureReason::Client), 7).is_empty());
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn patience_ends() {
-        let (result, calls, took) = run(vec![passing(None); 100]).await;
-        assert!(result.is_err() && (4..15).contains(&calls) && took < PATIENCE, "{calls} {took:?}");
+    #[test]
+    fn what_the_receiver_asks_for_is_kept() {
+        assert_eq!(all(&passing(Some(4000)), 7), [Duration::from_secs(4); 2]);
+        assert!(all(&passing(Some(30_000)), 7).is_empty());
     }
 }

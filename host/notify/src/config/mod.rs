@@ -18,7 +18,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use watchglass_alerts::{InhibitRule, IntegrationSpec, Options, ReceiverSpec, Route, RoutingConfig, TimeInterval};
-use watchglass_text::template::{Funcs, Params, Templates};
 use watchglass_text::{Spanned, TextError};
 
 pub use chat::{DiscordConfig, MsTeamsConfig, MsTeamsV2Config, TelegramConfig, WebexConfig, WechatConfig};

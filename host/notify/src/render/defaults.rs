@@ -132,7 +132,7 @@ const NAMED: &[(&str, &str)] = &[
 ];
 
 /// The text of all of them.
-pub fn text() -> String {
+pub(super) fn text() -> String {
     let mut text = PARTS.to_owned();
     for (body, names) in NAMED {
         for name in names.split_whitespace() {

@@ -9,6 +9,7 @@ use watchglass_text::template::{ANY_LIST, ANY_MAP, Funcs, Param, Params, Scope, 
 
 use super::json;
 
+static APPEND: [Param; 2] = [Param::Class(&ANY_LIST), Param::Any];
 const ONE: Params = Params::fixed(&[Param::String]);
 const TWO: Params = Params::fixed(&[Param::String, Param::String]);
 
@@ -88,7 +89,7 @@ fn collections(funcs: &mut Funcs<'static>) {
     const ANY: Params = Params::variadic(&[Param::Any]);
     funcs
         .add("list", ANY, |args| shallow(Value::list(&ANY_LIST, args.to_vec())))
-        .add("append", Params::variadic(&[Param::Class(&ANY_LIST), Param::Any]), |args| {
+        .add("append", Params::variadic(&APPEND), |args| {
             let items = args[0].items().iter().chain(&args[1..]).cloned().collect();
             shallow(Value::list(&ANY_LIST, items))
         })

@@ -3,7 +3,6 @@
 use serde::Deserialize;
 
 use crate::failure::{Failure, FailureReason, shown};
-use crate::http::Answer;
 use crate::slack::message::Earlier;
 
 /// An answer of Slack's API. Incoming webhooks answer `ok` as plain text.
@@ -31,24 +30,23 @@ pub(crate) fn is_gone(failure: &Failure) -> bool {
 
 const API_ERROR: &str = "error response from Slack: ";
 
-/// Reads an answer: where the message went, as far as Slack says, or why it wasn't taken.
-pub(crate) fn read(answer: &Answer) -> Result<Option<Earlier>, Failure> {
-    if !(200..300).contains(&answer.status) {
-        return Err(Failure::status(answer.status, &answer.body, answer.retry_after));
+/// Reads an answer: where the message went, as far as Slack says, or why it wasn't taken. `retry_after` is the header's, ms.
+pub fn read(status: u16, content_type: &str, body: &str, retry_after: Option<i64>) -> Result<Option<Earlier>, Failure> {
+    if !(200..300).contains(&status) {
+        return Err(Failure::status(status, body, retry_after));
     }
-    let is_json = answer.content_type.starts_with("application/json");
-    if !is_json {
-        return match answer.body.trim() {
+    if !content_type.starts_with("application/json") {
+        return match body.trim() {
             "ok" => Ok(None),
-            error => Err(refused(error, answer.retry_after)),
+            error => Err(refused(error, retry_after)),
         };
     }
-    let parsed: ApiAnswer = serde_json::from_str(&answer.body).map_err(|e| {
-        let error = format!("could not unmarshal JSON response \"{}\": {e}", shown(&answer.body));
-        Failure { retry_after: answer.retry_after, ..Failure::passing(error, FailureReason::Client) }
+    let parsed: ApiAnswer = serde_json::from_str(body).map_err(|e| {
+        let error = format!("could not unmarshal JSON response \"{}\": {e}", shown(body));
+        Failure { retry_after, ..Failure::passing(error, FailureReason::Client) }
     })?;
     if !parsed.ok {
-        return Err(refused(&parsed.error, answer.retry_after));
+        return Err(refused(&parsed.error, retry_after));
     }
     let known = !parsed.channel.is_empty() && !parsed.ts.is_empty();
     Ok(known.then_some(Earlier { channel: parsed.channel, ts: parsed.ts }))

@@ -1,6 +1,6 @@
 //! Slack: incoming webhooks, and apps by their token, whose messages can be changed later.
 
-pub(crate) mod answer;
+pub mod answer;
 pub mod message;
 
 use std::collections::BTreeMap;
@@ -51,12 +51,12 @@ pub(crate) async fn send(http: &Http, message: &Message<'_>) -> Result<BTreeMap<
     if HttpUrl::parse(&url).is_err() {
         return Err(Failure::lasting("the Slack URL is no http or https address", FailureReason::Other));
     }
-    let secrets: Vec<&str> = [Some(url.as_str()), token.as_deref()].into_iter().flatten().collect();
+    let clean = |failure: Failure| failure.without_url(&url).without_secrets(&[token.as_deref().unwrap_or_default()]);
     let post = async |url: &str, body: &str| {
         let post =
             Post { url, body: body.to_owned(), token: token.as_deref(), timeout: message.timeout, now: message.now };
-        let answer = http.post(post).await.map_err(|f| f.without_secrets(&secrets))?;
-        answer::read(&answer).map_err(|f| f.without_secrets(&secrets))
+        let answer = http.post(post).await.map_err(clean)?;
+        answer::read(answer.status, &answer.content_type, &answer.body, answer.retry_after).map_err(clean)
     };
     if let Some(change) = &message.change {
         match post(&url.replace("chat.postMessage", "chat.update"), change).await {

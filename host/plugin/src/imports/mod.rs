@@ -1,0 +1,24 @@
+//! The contract's imports: what a plugin may ask of the host.
+//!
+//! Every function checks its grant before it does anything, takes no longer than the call still has, and gives an error value for whatever goes
+//! wrong; only a bug of ours traps.
+
+mod basic;
+pub(crate) mod errors;
+mod files;
+mod http;
+mod log;
+mod mounts;
+mod net;
+mod slots;
+mod system;
+mod tls;
+mod wasi;
+
+pub(crate) use http::{Body, BodySlot};
+pub(crate) use log::LogSink;
+pub(crate) use mounts::Mounts;
+pub(crate) use net::{Connection, ConnectionSlot};
+pub(crate) use slots::Slots;
+pub(crate) use tls::Tls;
+pub(crate) use wasi::wasi_shell;

@@ -1,0 +1,5 @@
+//! TLS.
+
+/// TLS with the machine's certificates.
+#[derive(Debug, Default)]
+pub(crate) struct Tls;

@@ -1,0 +1,4 @@
+//! System calls behind the imports; none of it knows wasm.
+
+pub(crate) mod fs;
+pub(crate) mod tree;

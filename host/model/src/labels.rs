@@ -37,6 +37,24 @@ impl Labels {
         Labels(Arc::from(text))
     }
 
+    /// A set of pairs that are in order already: names ascending, none twice. Empty values are left out. `scratch` is only there to be used again:
+    /// a batch of series costs one allocation each. Pairs that are not in order are put in order as [`Labels::from_pairs`] does.
+    pub fn from_sorted(pairs: &[(&str, &str)], scratch: &mut String) -> Labels {
+        scratch.clear();
+        let mut before = None;
+        for (name, value) in pairs {
+            if before.is_some_and(|b| b >= *name) {
+                return Labels::from_pairs(pairs.iter().copied());
+            }
+            before = Some(*name);
+            if !value.is_empty() {
+                push_text(scratch, name);
+                push_text(scratch, value);
+            }
+        }
+        Labels(Arc::from(scratch.as_str()))
+    }
+
     /// The pairs, by name.
     pub fn iter(&self) -> Iter<'_> {
         Iter { rest: &self.0 }
@@ -330,6 +348,14 @@ mod tests {
         let labels = Labels::from_pairs([("b", "1"), ("a", long.as_str()), ("c", ""), ("b", "2")]);
         assert_eq!(labels.iter().collect::<Vec<_>>(), [("a", long.as_str()), ("b", "2")]);
         assert_eq!((labels.get("b"), labels.get("c"), labels.len()), (Some("2"), None, 2));
+    }
+
+    #[test]
+    fn sorted_pairs_give_what_from_pairs_gives() {
+        let mut scratch = String::new();
+        for pairs in [&[("a", "1"), ("b", ""), ("c", "é")][..], &[("b", "1"), ("a", "2")], &[("a", "1"), ("a", "2")], &[]] {
+            assert_eq!(Labels::from_sorted(pairs, &mut scratch), Labels::from_pairs(pairs.iter().copied()), "{pairs:?}");
+        }
     }
 
     #[test]

@@ -8,22 +8,38 @@
 //!
 //! Plugins are hostile until proven otherwise: everything that comes out of one is checked before it becomes a model type.
 
+mod artifact;
+mod bindings;
+mod cache;
 mod collector;
+mod compile;
+mod configure;
+mod convert;
+mod describe;
+mod engine;
 mod folder;
 mod grant;
 mod host;
+mod imports;
+mod instance;
 mod limits;
 mod load;
 mod manifest;
+mod meter;
 mod plugin;
 mod report;
 mod rule;
 mod schema;
 mod secrets;
+mod state;
 mod stats;
+mod supervise;
+mod sys;
+mod ticker;
 mod toml;
 
 pub use collector::{Collector, CollectorSpec, ConfigureError, Problem};
+pub use convert::limit_series;
 pub use folder::{Changes, Folder};
 pub use grant::{Denied, Grant, GrantError, Grants, HostPattern, HttpScheme, MissingGrant, PortPattern};
 pub use host::{Compiler, Host, HostError, HostOptions};

@@ -15,7 +15,7 @@ pub struct Limits {
     pub series: usize,
     /// Payloads, evidence texts and other lists of one collection.
     pub items: usize,
-    /// Instances of a `shared` plugin; also the most that are kept of a `per-target` one.
+    /// Instances of a `shared` plugin, and calls of a `fresh` one, at once.
     pub instances: usize,
     /// Connections and bodies that live at once in one instance.
     pub connections: usize,

@@ -151,10 +151,11 @@ impl FailureReason {
         }
     }
 
-    /// Whether the plugin itself misbehaved (not its target): what counts towards the state "failed".
+    /// Whether the plugin itself misbehaved (not its target): what counts towards the state "failed". A timeout is mostly the target's doing or
+    /// a busy machine's, and does not.
     pub fn is_plugins_fault(self) -> bool {
         use FailureReason::*;
-        matches!(self, Trap | Timeout | Cpu | Memory | Invalid)
+        matches!(self, Trap | Cpu | Memory | Invalid)
     }
 }
 

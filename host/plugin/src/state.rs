@@ -10,14 +10,11 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use crate::grant::{Denied, Grants};
 use crate::imports::{BodySlot, ConnectionSlot, LogSink, Slots, Tls};
 use crate::limits::Limits;
-use crate::manifest::Manifest;
 use crate::meter::Meter;
 use crate::secrets::Secrets;
 
 /// What all instances of a collector share.
 pub(crate) struct Shared {
-    /// For log lines: the collector's name.
-    pub(crate) name: String,
     /// What the operator grants, of the kinds that the manifest wants.
     pub(crate) grants: Arc<Grants>,
     /// Its secrets.
@@ -26,8 +23,6 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     /// Memory of an instance, bytes.
     pub(crate) memory: u64,
-    /// The manifest; `None` while it is being asked for.
-    pub(crate) manifest: Option<Manifest>,
     /// Where log lines go.
     pub(crate) log: Arc<LogSink>,
     /// TLS with the machine's certificates.
@@ -67,6 +62,9 @@ pub(crate) struct State {
 /// WASI resources (streams of stdout, say) of one instance.
 const MAX_WASI_RESOURCES: usize = 256;
 
+/// What is kept of a call's time for the plugin to tell of an import that took too long.
+const RESERVE: Duration = Duration::from_millis(500);
+
 impl State {
     /// A new store's data.
     pub(crate) fn new(shared: Arc<Shared>) -> State {
@@ -93,7 +91,9 @@ impl State {
     pub(crate) fn begin(&mut self, deadline: Duration, target_grants: Grants) {
         self.meter.reset();
         self.target_grants = target_grants;
-        self.deadline = Instant::now() + deadline;
+        // What the plugin asks of the host ends a little before the call does, so that a target that hangs is told of by the plugin instead
+        // of costing it its instance.
+        self.deadline = Instant::now() + deadline - (deadline / 10).min(RESERVE);
         self.cpu_over = false;
         self.denied = 0;
         self.given = 0;

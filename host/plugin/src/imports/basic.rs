@@ -1,10 +1,11 @@
 //! Types, clock, randomness, secrets.
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::errors::Error;
 use crate::bindings::wit::{clock, meta, random, secrets, types};
-use crate::state::State;
+use crate::state::{Shared, State};
 
 impl types::Host for State {}
 impl meta::Host for State {}
@@ -42,13 +43,13 @@ impl secrets::Host for State {
         if let Err(denied) = self.allow(|g| g.secret(&name)) {
             return Ok(Err(denied.into()));
         }
-        Ok(read_secret(self, &name).await)
+        Ok(read_secret(self.shared.clone(), &name).await)
     }
 }
 
 /// The value of a secret that is granted.
-pub(super) async fn read_secret(state: &State, name: &str) -> Result<String, Error> {
-    let (shared, wanted) = (state.shared.clone(), name.to_owned());
+pub(super) async fn read_secret(shared: Arc<Shared>, name: &str) -> Result<String, Error> {
+    let wanted = name.to_owned();
     // It may be in a file.
     let read = tokio::task::spawn_blocking(move || shared.secrets.get(&wanted)).await;
     match read {

@@ -7,10 +7,17 @@ use crate::bindings::wit::http::{Host, HostBody, Request, Response};
 use crate::state::State;
 
 /// What a plugin's handle of a body stands for.
-pub(crate) enum Body {}
+pub enum Body {}
 
 /// A body.
 pub(crate) struct BodySlot;
+
+impl BodySlot {
+    /// What is left of it.
+    pub(crate) async fn into_bytes(self, _: std::time::Duration) -> Result<bytes::Bytes, Error> {
+        Err(Error::Unsupported("not yet".into()))
+    }
+}
 
 impl Host for State {
     async fn send(&mut self, _: Request) -> wasmtime::Result<Result<Response, Error>> {

@@ -15,10 +15,12 @@ mod system;
 mod tls;
 mod wasi;
 
-pub(crate) use http::{Body, BodySlot};
+pub use http::Body;
+pub(crate) use http::BodySlot;
 pub(crate) use log::LogSink;
 pub(crate) use mounts::Mounts;
-pub(crate) use net::{Connection, ConnectionSlot};
+pub use net::Connection;
+pub(crate) use net::ConnectionSlot;
 pub(crate) use slots::Slots;
 pub(crate) use tls::Tls;
 pub(crate) use wasi::wasi_shell;

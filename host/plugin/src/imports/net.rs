@@ -9,7 +9,7 @@ use crate::bindings::wit::net::{
 use crate::state::State;
 
 /// What a plugin's handle of a connection stands for.
-pub(crate) enum Connection {}
+pub enum Connection {}
 
 /// A connection.
 pub(crate) struct ConnectionSlot;

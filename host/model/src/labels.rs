@@ -353,8 +353,14 @@ mod tests {
     #[test]
     fn sorted_pairs_give_what_from_pairs_gives() {
         let mut scratch = String::new();
-        for pairs in [&[("a", "1"), ("b", ""), ("c", "é")][..], &[("b", "1"), ("a", "2")], &[("a", "1"), ("a", "2")], &[]] {
-            assert_eq!(Labels::from_sorted(pairs, &mut scratch), Labels::from_pairs(pairs.iter().copied()), "{pairs:?}");
+        for pairs in
+            [&[("a", "1"), ("b", ""), ("c", "é")][..], &[("b", "1"), ("a", "2")], &[("a", "1"), ("a", "2")], &[]]
+        {
+            assert_eq!(
+                Labels::from_sorted(pairs, &mut scratch),
+                Labels::from_pairs(pairs.iter().copied()),
+                "{pairs:?}"
+            );
         }
     }
 

@@ -1,5 +1,8 @@
 //! Compiled code from a file, mapped into memory: the one place that trusts machine code.
-#![allow(unsafe_code, reason = "wasmtime can't check machine code; why these files may be trusted stands beside the call")]
+#![allow(
+    unsafe_code,
+    reason = "wasmtime can't check machine code; why these files may be trusted stands beside the call"
+)]
 
 use std::path::Path;
 

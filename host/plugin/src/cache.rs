@@ -35,7 +35,8 @@ impl Cache {
             ));
         }
         if meta.mode() & 0o077 != 0 {
-            fs::set_permissions(dir, fs::Permissions::from_mode(0o700)).map_err(|e| fail("can't be made private", e))?;
+            fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
+                .map_err(|e| fail("can't be made private", e))?;
         }
         Ok(Cache { dir: dir.into(), engine, serial: AtomicU64::new(0) })
     }

@@ -18,9 +18,7 @@ use crate::limits::{DEFAULT_MEMORY, Limits};
 use crate::load::Code;
 use crate::manifest::InstancePolicy;
 use crate::plugin::{Kind, Plugin};
-use crate::report::{
-    Call, CallFailure, CallReport, CallStats, Collection, Exposition, FailureReason, Target,
-};
+use crate::report::{Call, CallFailure, CallReport, CallStats, Collection, Exposition, FailureReason, Target};
 use crate::secrets::Secrets;
 use crate::state::Shared;
 use crate::stats::{PluginState, PluginStats};
@@ -187,7 +185,8 @@ impl Collector {
     pub fn state(&self) -> PluginState {
         let pool = self.core.pool();
         let now = Instant::now();
-        let resting = |s: &Supervisor| s.is_failed().then(|| s.admit(now).err().map_or(Duration::ZERO, |(_, left)| left));
+        let resting =
+            |s: &Supervisor| s.is_failed().then(|| s.admit(now).err().map_or(Duration::ZERO, |(_, left)| left));
         let mut left = None;
         for supervisor in pool.supervisors.values() {
             match resting(supervisor) {

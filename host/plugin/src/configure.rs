@@ -52,7 +52,8 @@ pub(crate) fn config(plugin: &Plugin, text: &str) -> Result<String, ConfigureErr
 
 /// What a plugin found wrong with its configuration.
 pub(crate) fn problems(given: Vec<WitProblem>) -> ConfigureError {
-    let one = |p: WitProblem| Problem { path: cut(&p.path, 200).to_owned(), message: cut(&p.message, 2_000).to_owned() };
+    let one =
+        |p: WitProblem| Problem { path: cut(&p.path, 200).to_owned(), message: cut(&p.message, 2_000).to_owned() };
     let mut list: Vec<Problem> = given.into_iter().take(MAX_PROBLEMS).map(one).collect();
     if list.is_empty() {
         list.push(Problem { path: String::new(), message: "the plugin does not take it, and says not why".into() });

@@ -131,7 +131,12 @@ mod tests {
             needs_targets: false,
             instance: WitInstance::Fresh,
             config_schema: String::new(),
-            wants: vec![WitWant { what: WitCapability::Files, suggested: "/proc".into(), why: "cpu".into(), optional: false }],
+            wants: vec![WitWant {
+                what: WitCapability::Files,
+                suggested: "/proc".into(),
+                why: "cpu".into(),
+                optional: false,
+            }],
             families: Vec::new(),
             other_families: true,
         }

@@ -122,7 +122,9 @@ async fn guarded<B: Sync, T: Send>(
         Ok(Ok(Ok(value))) => Ok(value),
         Ok(Ok(Err(error))) => Err(failure(&error, state)),
         Ok(Err(panic)) => Err(CallFailure::new(FailureReason::Host, format!("a host function broke down: {panic}"))),
-        Err(_) => Err(CallFailure::new(FailureReason::Timeout, format!("no answer within {} ms", deadline.as_millis()))),
+        Err(_) => {
+            Err(CallFailure::new(FailureReason::Timeout, format!("no answer within {} ms", deadline.as_millis())))
+        }
     };
     let stats = CallStats {
         duration: began.elapsed(),
@@ -139,10 +141,16 @@ async fn guarded<B: Sync, T: Send>(
 fn failure(error: &wasmtime::Error, state: &State) -> CallFailure {
     if state.memory.met {
         let limit = state.memory.limit() >> 20;
-        return CallFailure::new(FailureReason::Memory, format!("needed more than the {limit} MiB of memory that it may use"));
+        return CallFailure::new(
+            FailureReason::Memory,
+            format!("needed more than the {limit} MiB of memory that it may use"),
+        );
     }
     if state.cpu_over {
-        return CallFailure::new(FailureReason::Cpu, format!("ran for more than the {} ms of CPU that it may use", state.cpu.as_millis()));
+        return CallFailure::new(
+            FailureReason::Cpu,
+            format!("ran for more than the {} ms of CPU that it may use", state.cpu.as_millis()),
+        );
     }
     let text = format!("{error:#}");
     if let Some(trap) = error.downcast_ref::<Trap>() {
@@ -152,7 +160,10 @@ fn failure(error: &wasmtime::Error, state: &State) -> CallFailure {
     }
     if text.contains("fuel") {
         let mib = state.shared.limits.hostcall_bytes >> 20;
-        return CallFailure::new(FailureReason::Invalid, format!("handed over more than the {mib} MiB that one call may"));
+        return CallFailure::new(
+            FailureReason::Invalid,
+            format!("handed over more than the {mib} MiB that one call may"),
+        );
     }
     // Lists and strings that don't lie in its memory, text that is no UTF-8, numbers that are no case of a variant.
     CallFailure::new(FailureReason::Invalid, crate::convert::cut(&text, MAX_TRAP_TEXT))

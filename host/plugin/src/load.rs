@@ -68,7 +68,10 @@ pub(crate) async fn load(inner: &Arc<Inner>, path: &Path) -> Result<Arc<Plugin>,
     let (kind, imports) = world(inner, &component).map_err(fail)?;
     let code = link(inner, &component, kind).map_err(fail)?;
     let manifest = describe_plugin(inner, &code).await.map_err(|f| {
-        fail(problem(format!("asking the plugin to describe itself: {f}"), "describe() can use no import and has to return in time"))
+        fail(problem(
+            format!("asking the plugin to describe itself: {f}"),
+            "describe() can use no import and has to return in time",
+        ))
     })?;
     let manifest = describe::checked(manifest).map_err(|e| fail(problem(format!("its description: {e}"), "")))?;
     Ok(Arc::new(Plugin {
@@ -178,7 +181,10 @@ fn world(inner: &Inner, component: &Component) -> Result<(Kind, Vec<String>), Pr
         ));
     }
     if let Some(import) = imports.iter().find(|i| i.starts_with("wasi:") && i.contains("@0.3.")) {
-        return Err(problem(format!("imports {import}: WASI 0.3 is not supported"), "build for WASI 0.2: target wasm32-wasip2"));
+        return Err(problem(
+            format!("imports {import}: WASI 0.3 is not supported"),
+            "build for WASI 0.2: target wasm32-wasip2",
+        ));
     }
     Ok((kind, imports))
 }
@@ -218,7 +224,8 @@ async fn describe_plugin(inner: &Arc<Inner>, code: &Code) -> Result<crate::bindi
     let start = Start { inner: inner.clone(), shared, deadline };
     match code {
         Code::Collector(pre) => {
-            let mut instance = Instance::start(&start, pre, |pre, store| Box::pin(pre.instantiate_async(store))).await?;
+            let mut instance =
+                Instance::start(&start, pre, |pre, store| Box::pin(pre.instantiate_async(store))).await?;
             let (made, _) = instance
                 .call(&start.inner, deadline, Default::default(), |b, s| {
                     Box::pin(b.watchglass_plugin_collector().call_describe(s))
@@ -227,7 +234,8 @@ async fn describe_plugin(inner: &Arc<Inner>, code: &Code) -> Result<crate::bindi
             made
         }
         Code::Rule(pre) => {
-            let mut instance = Instance::start(&start, pre, |pre, store| Box::pin(pre.instantiate_async(store))).await?;
+            let mut instance =
+                Instance::start(&start, pre, |pre, store| Box::pin(pre.instantiate_async(store))).await?;
             let (made, _) = instance
                 .call(&start.inner, deadline, Default::default(), |b, s| {
                     Box::pin(b.watchglass_plugin_rule().call_describe(s))

@@ -93,7 +93,12 @@ mod tests {
     #[tokio::test]
     async fn a_panic_becomes_a_value() {
         let meter = Arc::new(Meter::default());
-        let gave = Metered::new(meter.clone(), async { if meter_is_zero(&[]) { panic!("no {}", 1) } }).await;
+        let gave = Metered::new(meter.clone(), async {
+            if meter_is_zero(&[]) {
+                panic!("no {}", 1)
+            }
+        })
+        .await;
         assert_eq!(gave, Err("no 1".to_owned()));
     }
 

@@ -319,12 +319,18 @@ fn checked_alerts(given: Vec<wit::Alert>, max: usize) -> Result<Vec<RuleAlert>, 
             return Err(convert::invalid("an alert without a name"));
         }
         if alert.labels.len() > MAX_LABELS || alert.annotations.len() > MAX_LABELS {
-            return Err(convert::invalid(format!("alert {}: more than {MAX_LABELS} labels or annotations", alert.name)));
+            return Err(convert::invalid(format!(
+                "alert {}: more than {MAX_LABELS} labels or annotations",
+                alert.name
+            )));
         }
         for (name, value) in alert.labels.iter().chain(&alert.annotations) {
             if name.is_empty() || name == "__name__" || name.len() > 1_024 || value.len() > MAX_TEXT {
                 let name: String = name.chars().take(60).collect();
-                return Err(convert::invalid(format!("alert {}: label or annotation {name:?}: no name, or too long", alert.name)));
+                return Err(convert::invalid(format!(
+                    "alert {}: label or annotation {name:?}: no name, or too long",
+                    alert.name
+                )));
             }
         }
         let labels = Labels::from_pairs(alert.labels.iter().map(|(n, v)| (n, v))).with("alertname", &alert.name);

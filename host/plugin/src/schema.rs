@@ -122,15 +122,28 @@ impl<'a> Checker<'a> {
             let Some(options) = schema.get(key).and_then(Value::as_array) else { continue };
             let fitting = options.iter().filter(|o| self.fits(o, value, depth + 1)).count();
             if fitting == 0 || (key == "oneOf" && fitting > 1) {
-                let types: Vec<String> =
-                    options.iter().filter_map(|o| o.get("type")).map(types_text).collect();
-                let allowed = if types.is_empty() { String::new() } else { format!(", allowed is {}", types.join(" or ")) };
-                self.tell(path, format!("is {}, which fits {} of the allowed forms{allowed}", describe(value), if fitting == 0 { "none" } else { "several" }));
+                let types: Vec<String> = options.iter().filter_map(|o| o.get("type")).map(types_text).collect();
+                let allowed =
+                    if types.is_empty() { String::new() } else { format!(", allowed is {}", types.join(" or ")) };
+                self.tell(
+                    path,
+                    format!(
+                        "is {}, which fits {} of the allowed forms{allowed}",
+                        describe(value),
+                        if fitting == 0 { "none" } else { "several" }
+                    ),
+                );
             }
         }
     }
 
-    fn check_object(&mut self, schema: &'a Map<String, Value>, object: &Map<String, Value>, path: &mut String, depth: usize) {
+    fn check_object(
+        &mut self,
+        schema: &'a Map<String, Value>,
+        object: &Map<String, Value>,
+        path: &mut String,
+        depth: usize,
+    ) {
         let properties = schema.get("properties").and_then(Value::as_object);
         for (key, value) in object {
             let length = path.len();
@@ -144,7 +157,11 @@ impl<'a> Checker<'a> {
                     let known = properties.into_iter().flat_map(|p| p.keys()).map(String::as_str);
                     let hint = nearest(key, known.clone());
                     let list: Vec<&str> = known.take(50).collect();
-                    let allowed = if list.is_empty() { "none is allowed".into() } else { format!("allowed are {}", list.join(", ")) };
+                    let allowed = if list.is_empty() {
+                        "none is allowed".into()
+                    } else {
+                        format!("allowed are {}", list.join(", "))
+                    };
                     self.tell(path, format!("unknown key; {allowed}{}", hint_text(hint)));
                 }
             }
@@ -160,10 +177,16 @@ impl<'a> Checker<'a> {
     fn check_array(&mut self, schema: &'a Map<String, Value>, items: &[Value], path: &mut String, depth: usize) {
         let bound = |key: &str| schema.get(key).and_then(Value::as_u64);
         if bound("minItems").is_some_and(|min| (items.len() as u64) < min) {
-            self.tell(path, format!("has {} entries, needed are {} or more", items.len(), bound("minItems").unwrap_or(0)));
+            self.tell(
+                path,
+                format!("has {} entries, needed are {} or more", items.len(), bound("minItems").unwrap_or(0)),
+            );
         }
         if bound("maxItems").is_some_and(|max| (items.len() as u64) > max) {
-            self.tell(path, format!("has {} entries, allowed are {} at most", items.len(), bound("maxItems").unwrap_or(0)));
+            self.tell(
+                path,
+                format!("has {} entries, allowed are {} at most", items.len(), bound("maxItems").unwrap_or(0)),
+            );
         }
         let Some(schema) = schema.get("items") else { return };
         for (i, item) in items.iter().enumerate() {
@@ -196,7 +219,11 @@ impl<'a> Checker<'a> {
         if let Some(min) = schema.get("minLength").and_then(Value::as_u64)
             && length < min
         {
-            let words = if length == 0 { "is empty".into() } else { format!("has {length} characters, needed are {min} or more") };
+            let words = if length == 0 {
+                "is empty".into()
+            } else {
+                format!("has {length} characters, needed are {min} or more")
+            };
             self.tell(path, words);
         }
         if let Some(max) = schema.get("maxLength").and_then(Value::as_u64)
@@ -323,12 +350,21 @@ mod tests {
             (json!([]), ": is a list, allowed is a table"),
             (json!({}), ": key \"enable\" is missing"),
             (json!({"enable": "cpu"}), "enable: is the string \"cpu\", allowed is a list"),
-            (json!({"enable": ["cpi"]}), "enable[0]: \"cpi\" is not one of \"cpu\", \"mem\"\n  hint: did you mean \"cpu\"?"),
-            (json!({"enable": [], "netdev": {"device_exclude": "x"}}), "netdev.device_exclude: unknown key; allowed are device-exclude\n  hint: did you mean \"device-exclude\"?"),
+            (
+                json!({"enable": ["cpi"]}),
+                "enable[0]: \"cpi\" is not one of \"cpu\", \"mem\"\n  hint: did you mean \"cpu\"?",
+            ),
+            (
+                json!({"enable": [], "netdev": {"device_exclude": "x"}}),
+                "netdev.device_exclude: unknown key; allowed are device-exclude\n  hint: did you mean \"device-exclude\"?",
+            ),
             (json!({"enable": [], "port": 70000}), "port: 70000 is more than 65535"),
             (json!({"enable": [], "port": 1.5}), "port: is 1.5, allowed is a whole number"),
             (json!({"enable": [], "extra": {"a.b": "x"}}), "extra.\"a.b\": is the string \"x\", allowed is a number"),
-            (json!({"enable": [], "either": 1}), "either: is 1, which fits none of the allowed forms, allowed is a string or a list"),
+            (
+                json!({"enable": [], "either": 1}),
+                "either: is 1, which fits none of the allowed forms, allowed is a string or a list",
+            ),
         ] {
             assert_eq!(told(&schema, &bad), [expected.to_owned()], "{bad}");
         }

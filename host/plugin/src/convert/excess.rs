@@ -65,7 +65,11 @@ mod tests {
     #[test]
     fn the_label_that_grew_is_named() {
         let sample = |i: u32| Sample {
-            labels: Labels::from_pairs([("__name__", "m".to_owned()), ("code", (i % 3).to_string()), ("user", i.to_string())]),
+            labels: Labels::from_pairs([
+                ("__name__", "m".to_owned()),
+                ("code", (i % 3).to_string()),
+                ("user", i.to_string()),
+            ]),
             t: 0,
             value: Value::Float(0.0),
         };

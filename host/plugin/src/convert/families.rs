@@ -18,7 +18,12 @@ pub(super) fn add(rows: &mut Rows, family: &Family) -> Result<(), CallFailure> {
         return Err(invalid("more families than one collection may have"));
     }
     rows.expect(family.samples.len());
-    let names = Names { family: name, bucket: format!("{name}_bucket"), sum: format!("{name}_sum"), count: format!("{name}_count") };
+    let names = Names {
+        family: name,
+        bucket: format!("{name}_bucket"),
+        sum: format!("{name}_sum"),
+        count: format!("{name}_count"),
+    };
     for sample in &family.samples {
         if sample.label_values.len() != family.label_names.len() {
             return Err(invalid(format!(

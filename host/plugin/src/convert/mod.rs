@@ -63,7 +63,11 @@ fn check_metric_name(name: &str) -> Result<(), CallFailure> {
         return Err(invalid("a family without a name"));
     }
     if name.len() > MAX_NAME {
-        return Err(invalid(format!("family name \"{}...\" has {} bytes, allowed are {MAX_NAME}", cut(name, 60), name.len())));
+        return Err(invalid(format!(
+            "family name \"{}...\" has {} bytes, allowed are {MAX_NAME}",
+            cut(name, 60),
+            name.len()
+        )));
     }
     if name.contains('\0') || name.contains('\n') {
         return Err(invalid(format!("family name {name:?} contains a control character")));
@@ -113,7 +117,11 @@ pub(crate) fn cut(text: &str, max: usize) -> &str {
 /// The model's evidence: texts cut, labels that are none left out.
 pub(crate) fn evidence(given: Vec<WitEvidence>, max: usize) -> Vec<Evidence> {
     let one = |e: WitEvidence| {
-        let about = e.about.iter().take(MAX_LABELS).filter(|(n, v)| !n.is_empty() && n.len() <= MAX_NAME && v.len() <= MAX_VALUE);
+        let about = e
+            .about
+            .iter()
+            .take(MAX_LABELS)
+            .filter(|(n, v)| !n.is_empty() && n.len() <= MAX_NAME && v.len() <= MAX_VALUE);
         Evidence { about: Labels::from_pairs(about.map(|(n, v)| (n, v))), text: cut(&e.text, MAX_TEXT).to_owned() }
     };
     given.into_iter().take(max).map(one).collect()

@@ -111,7 +111,14 @@ mod tests {
         Packed {
             text: "maBxé".into(),
             ends: vec![1, 2, 3, 4, 6, 6],
-            families: vec![PackedFamily { name: 0, help: 5, unit: 5, kind: Kind::Gauge, label_names: vec![1, 2], rows: 2 }],
+            families: vec![PackedFamily {
+                name: 0,
+                help: 5,
+                unit: 5,
+                kind: Kind::Gauge,
+                label_names: vec![1, 2],
+                rows: 2,
+            }],
             label_values: vec![3, 4, 5, 3],
             values: vec![1.0, 2.0],
             at: Vec::new(),
@@ -168,7 +175,8 @@ mod tests {
         }
         let family = PackedFamily { name: 0, help: 2, unit: 2, kind: Kind::Gauge, label_names: vec![1], rows: n };
         let label_values = (3..n + 3).collect();
-        let packed = Packed { text, ends, families: vec![family], label_values, values: vec![0.0; n as usize], at: vec![] };
+        let packed =
+            Packed { text, ends, families: vec![family], label_values, values: vec![0.0; n as usize], at: vec![] };
         let mut rows = Rows::new(0, 100);
         assert!(add(&mut rows, &packed).is_ok());
         let (batch, excess) = rows.finish();

@@ -29,13 +29,15 @@ const MAX_RANDOM: u32 = 65_536;
 impl random::Host for State {
     async fn bytes(&mut self, n: u32) -> wasmtime::Result<Vec<u8>> {
         let mut bytes = vec![0; n.min(MAX_RANDOM) as usize];
-        let mut filled = 0;
-        while filled < bytes.len() {
-            filled += rustix::rand::getrandom(&mut bytes[filled..], rustix::rand::GetRandomFlags::empty())
-                .map_err(|e| wasmtime::Error::msg(format!("getrandom: {e}")))?;
-        }
+        fill_random(&mut bytes).map_err(wasmtime::Error::msg)?;
         Ok(bytes)
     }
+}
+
+/// Fills with random bytes of the cryptographic kind.
+pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), String> {
+    let random = rustls::crypto::aws_lc_rs::default_provider().secure_random;
+    random.fill(bytes).map_err(|_| "the system gives no random bytes".into())
 }
 
 impl secrets::Host for State {

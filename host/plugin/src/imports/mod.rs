@@ -4,21 +4,26 @@
 //! wrong; only a bug of ours traps.
 
 mod basic;
+mod body;
+mod dial;
 pub(crate) mod errors;
 mod files;
 mod http;
 mod log;
 mod mounts;
 mod net;
+mod ping;
 mod slots;
 mod system;
 mod tls;
 mod wasi;
 
-pub use http::Body;
-pub(crate) use http::BodySlot;
+#[allow(unreachable_pub, reason = "the generated bindings export it again")]
+pub use body::Body;
+pub(crate) use body::BodySlot;
 pub(crate) use log::LogSink;
 pub(crate) use mounts::Mounts;
+#[allow(unreachable_pub, reason = "the generated bindings export it again")]
 pub use net::Connection;
 pub(crate) use net::ConnectionSlot;
 pub(crate) use slots::Slots;

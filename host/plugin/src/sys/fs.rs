@@ -134,7 +134,9 @@ impl<'a> Opener<'a> {
         Ok(Meta {
             kind: FileType::from_raw_mode(stat.st_mode),
             size: stat.st_size as u64,
-            modified_ms: (stat.st_mtime as i64).saturating_mul(1000).saturating_add(stat.st_mtime_nsec as i64 / 1_000_000),
+            modified_ms: (stat.st_mtime as i64)
+                .saturating_mul(1000)
+                .saturating_add(stat.st_mtime_nsec as i64 / 1_000_000),
             mode: stat.st_mode,
             uid: stat.st_uid,
             gid: stat.st_gid,

@@ -56,7 +56,9 @@ pub(crate) fn walk(root: OwnedFd, max_entries: u64, until: Instant) -> Tree {
             return tree;
         }
         let Ok(stat) = fs::statat(&*fd, name, AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT) else { continue };
-        if stat.st_dev != device || (stat.st_nlink > 1 && !FileType::from_raw_mode(stat.st_mode).is_dir() && !seen.insert(stat.st_ino)) {
+        if stat.st_dev != device
+            || (stat.st_nlink > 1 && !FileType::from_raw_mode(stat.st_mode).is_dir() && !seen.insert(stat.st_ino))
+        {
             continue;
         }
         tree.entries += 1;

@@ -3,12 +3,14 @@
 //! Build it with `cargo component build --release --target wasm32-unknown-unknown`, put the .wasm file into Watchglass' plugin folder,
 //! and add to watchglass.toml:
 //!
-//!     [[collector]]
-//!     name = "hello"
-//!     plugin = "hello_collector"
-//!     grants = ["files:/proc"]
-//!     [collector.config]
-//!     greeting = "hi"
+//! ```toml
+//! [[collector]]
+//! name = "hello"
+//! plugin = "hello_collector"
+//! grants = ["files:/proc"]
+//! [collector.config]
+//! greeting = "hi"
+//! ```
 
 use serde::Deserialize;
 use watchglass_sdk::files::{Files, HostFiles};

@@ -3,10 +3,12 @@
 //! Build it with `cargo component build --release --target wasm32-unknown-unknown`, put the .wasm file into Watchglass' plugin folder,
 //! and add to watchglass.toml:
 //!
-//!     [[rule_plugin]]
-//!     name = "disk-full-soon"
-//!     plugin = "hello_rule"
-//!     interval = "1m"
+//! ```toml
+//! [[rule_plugin]]
+//! name = "disk-full-soon"
+//! plugin = "hello_rule"
+//! interval = "1m"
+//! ```
 
 use serde::Deserialize;
 use watchglass_sdk::prelude::*;

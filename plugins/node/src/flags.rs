@@ -109,8 +109,6 @@ pub const FLAGS: &[Flag] = &[
         ),
         "fields to show",
     ),
-    flag("pcidevice", "names", Switch(false), "show names from pci.ids"),
-    flag("pcidevice", "idsfile", Text(""), "the pci.ids to take names from"),
     flag("powersupply", "ignored-supplies", Pattern("^$"), "power supplies to leave out"),
     flag("qdisc", "device-include", Pattern(""), "devices to show"),
     flag("qdisc", "device-exclude", Pattern(""), "devices to leave out"),

@@ -4,6 +4,7 @@
 //! fails leaves the others: its `node_scrape_collector_success` is 0, and what it had told until then stays.
 
 mod collectors;
+mod columns;
 mod families;
 mod flags;
 mod machine;

@@ -201,7 +201,6 @@ impl<'a> Machine<'a> {
     }
 
     /// Reads every plain file in each of `dirs` (below sysfs): for each folder the names and trimmed texts.
-    #[allow(dead_code, reason = "for collectors that follow")]
     pub(crate) fn all_attributes(&self, dirs: &[String]) -> Vec<Vec<(String, String)>> {
         use watchglass_sdk::files::EntryKind;
         let dirs: Vec<String> = dirs.iter().map(|d| self.sys(d)).collect();

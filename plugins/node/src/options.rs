@@ -162,7 +162,6 @@ impl Options {
     }
 
     /// Gives the values of a flag that repeats.
-    #[allow(dead_code, reason = "for collectors that follow")]
     pub(crate) fn list(&self, table: &str, name: &str) -> Vec<&str> {
         match self.value(table, name) {
             Some(Json::Array(items)) => items.iter().filter_map(Json::as_str).collect(),

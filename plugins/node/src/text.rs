@@ -33,7 +33,6 @@ pub(crate) fn junk(text: &str, path: &str) -> Error {
 }
 
 /// Makes a metric name of a word: whatever is no letter, digit or _ becomes _.
-#[allow(dead_code, reason = "for collectors that follow")]
 pub(crate) fn sanitize(word: &str) -> String {
     word.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
 }

@@ -53,7 +53,7 @@ pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), 
         }
         let udev: BTreeMap<&str, &str> =
             texts[0].iter().flat_map(|t| t.lines()).filter_map(|l| l.strip_prefix("E:")?.split_once('=')).collect();
-        described(b, disk, texts[1].as_deref().unwrap_or(""), &udev);
+        described(b, disk, texts[1].as_deref().unwrap_or("0"), &udev);
     }
     Ok(())
 }
@@ -62,7 +62,7 @@ fn described(b: &mut Batch, disk: &[&str], rotational: &str, udev: &BTreeMap<&st
     let device = disk[2];
     let get = |name: &str| udev.get(name).copied().unwrap_or("");
     // The SCSI serial is the disk's own; the others may be made up of it.
-    let serial = ["SCSI_IDENT_SERIAL", "ID_SCSI_SERIAL", "ID_SERIAL_SHORT"].into_iter().map(get).find(|s| !s.is_empty()).unwrap_or("");
+    let serial = ["SCSI_IDENT_SERIAL", "ID_SERIAL_SHORT", "ID_SERIAL"].into_iter().map(get).find(|s| !s.is_empty()).unwrap_or("");
     let labels = [
         ("device", device),
         ("major", disk[0]),

@@ -137,7 +137,7 @@ fn a_note_is_made_once_and_tells_where() {
     gauge.append(&Labels::from_pairs([("__name__", "load")]), 10 * MINUTE, Value::Float(2.0));
     let result = instant(&gauge, "1 +\n  rate(load[1m]) +\n rate(load[1m])", &Options::default()).expect("an answer");
     let info =
-        "PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"load\" (2:8)";
+        "PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"load\" (3:7)";
     assert_eq!(result.infos, [info]);
     assert!(result.warnings.is_empty());
 }

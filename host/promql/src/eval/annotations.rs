@@ -63,6 +63,8 @@ impl Annotations {
                 next
             }
         };
+        // Of several places Prometheus shows the last.
+        self.notes[index].span = span;
         &mut self.notes[index]
     }
 

@@ -13,7 +13,7 @@ impl Evaluator<'_> {
     /// Counts values at every step.
     pub(super) fn count_values(&mut self, aggregate: &Aggregate, steps: Steps) -> Result<Vec<Series>, Failure> {
         let label = self.string(parameter(aggregate)?, steps)?;
-        self.check_label_name(&label, "count_values")?;
+        self.check_label_name(&label)?;
         let input = self.vector(&aggregate.expr, steps)?;
         let mut known: HashMap<(Labels, String), usize> = HashMap::new();
         let mut out: Vec<Series> = Vec::new();

@@ -72,7 +72,7 @@ impl Evaluator<'_> {
             "histogram_quantile" => estimates.push((self.quantile_argument(argument(call, 0)?, steps)?, None)),
             _ => {
                 label = self.string(argument(call, 1)?, steps)?;
-                self.check_label_name(&label, name)?;
+                self.check_label_name(&label)?;
                 for expr in call.args.iter().skip(2) {
                     let estimate = self.quantile_argument(expr, steps)?;
                     let value = match &estimate {

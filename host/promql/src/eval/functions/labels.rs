@@ -75,11 +75,7 @@ impl Evaluator<'_> {
     }
 
     /// Whether a text can be a label's name: not empty. All of them are valid UTF-8.
-    pub(crate) fn check_label_name(&self, name: &str, function: &str) -> Result<(), Failure> {
-        if name.is_empty() {
-            Err(Failure::execution(format!("invalid label name {} for {function}", quoted(name))))
-        } else {
-            Ok(())
-        }
+    pub(crate) fn check_label_name(&self, name: &str) -> Result<(), Failure> {
+        if name.is_empty() { Err(Failure::execution(format!("invalid label name {}", quoted(name)))) } else { Ok(()) }
     }
 }

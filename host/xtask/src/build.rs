@@ -82,6 +82,13 @@ fn install(from: &Path, to: &Path) -> Result<usize> {
     if bytes.get(..8) != Some(b"\0asm\x0d\0\x01\0") {
         bail!("{} is a core module, not a component\nhint: the linker was not wasm-component-ld", from.display());
     }
+    // Ours promise to import nothing but our own interfaces; names of imports stand in a component as they are.
+    if bytes.windows(5).any(|w| w == b"wasi:") {
+        bail!(
+            "{} imports WASI\nhint: something in it uses std's clock, files or network; the SDK has its own",
+            from.display()
+        );
+    }
     if std::fs::read(to).is_ok_and(|old| old == bytes) {
         return Ok(bytes.len());
     }

@@ -5,6 +5,7 @@
 
 mod collectors;
 mod columns;
+mod dbus;
 mod families;
 mod flags;
 mod machine;
@@ -13,6 +14,7 @@ mod options;
 mod text;
 
 pub use collectors::{Known, known};
+pub use dbus::Stream;
 pub use flags::{FLAGS, Flag, Preset};
 pub use machine::{HostSystem, Machine, Memory, System};
 pub use options::Options;

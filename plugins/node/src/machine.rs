@@ -1,9 +1,17 @@
 //! The machine as collectors see it: files below its roots, system calls, options, the time.
 
 use crate::collectors::cpu;
+use crate::dbus::Stream;
 use crate::options::Options;
 use watchglass_sdk::files::Files;
+use watchglass_sdk::net::Connection;
 use watchglass_sdk::{Error, system};
+
+/// Where the system's bus listens.
+const BUS: &str = "/run/dbus/system_bus_socket";
+
+/// How long the bus may take for one answer.
+const BUS_TIMEOUT_MS: u32 = 2_000;
 
 /// What needs a system call. A method that is not there for a test answers `unsupported`.
 pub trait System {
@@ -63,6 +71,10 @@ pub trait System {
     fn wifi_stations(&self, _index: u32) -> Result<Vec<system::WifiStation>, Error> {
         unsupported()
     }
+    /// A new connection to the machine's D-Bus.
+    fn bus(&self) -> Result<Box<dyn Stream + '_>, Error> {
+        unsupported()
+    }
     /// The Btrfs file system mounted there.
     fn btrfs(&self, _mount_point: &str) -> Result<system::BtrfsVolume, Error> {
         unsupported()
@@ -120,6 +132,9 @@ impl System for HostSystem {
     }
     fn wifi_stations(&self, index: u32) -> Result<Vec<system::WifiStation>, Error> {
         system::wifi_stations(index)
+    }
+    fn bus(&self) -> Result<Box<dyn Stream + '_>, Error> {
+        Ok(Box::new(Connection::unix(BUS, BUS_TIMEOUT_MS)?))
     }
     fn btrfs(&self, mount_point: &str) -> Result<system::BtrfsVolume, Error> {
         system::btrfs(mount_point)

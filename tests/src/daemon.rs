@@ -16,14 +16,22 @@ pub fn watchglass() -> PathBuf {
     }
     let test = std::env::current_exe().expect("the path of this test");
     let built = test.ancestors().nth(2).map(|dir| dir.join("watchglass")).unwrap_or_default();
-    assert!(built.is_file(), "no binary at {}\nhint: `cargo xtask test` builds it, so does `cargo build -p watchglass`", built.display());
+    assert!(
+        built.is_file(),
+        "no binary at {}\nhint: `cargo xtask test` builds it, so does `cargo build -p watchglass`",
+        built.display()
+    );
     built
 }
 
 /// The folder of the built plugins: `WATCHGLASS_PLUGINS`, else `plugins` in the workspace.
 pub fn plugins_dir() -> PathBuf {
     let dir = std::env::var_os("WATCHGLASS_PLUGINS").map_or_else(|| root().join("plugins"), PathBuf::from);
-    assert!(dir.join("node.wasm").is_file(), "no node.wasm in {}\nhint: `cargo xtask plugins` builds it", dir.display());
+    assert!(
+        dir.join("node.wasm").is_file(),
+        "no node.wasm in {}\nhint: `cargo xtask plugins` builds it",
+        dir.display()
+    );
     dir
 }
 
@@ -46,7 +54,9 @@ impl Daemon {
             let log = daemon.log();
             log.iter()
                 .find_map(|line| line.split_once("http://").map(|(_, rest)| rest.to_owned()))
-                .map(|rest| format!("http://{}", rest.split(|c: char| c.is_whitespace() || c == '"').next().unwrap_or_default()))
+                .map(|rest| {
+                    format!("http://{}", rest.split(|c: char| c.is_whitespace() || c == '"').next().unwrap_or_default())
+                })
                 .ok_or_else(|| log.join("\n"))
         });
         daemon.url = url.trim_end_matches('/').to_owned();
@@ -124,7 +134,8 @@ impl Daemon {
     /// Evaluates an expression now; the result.
     pub fn query(&self, expr: &str) -> Result<Vec<Value>, String> {
         let url = format!("{}/api/v1/query", self.url);
-        let response = reqwest::blocking::Client::new().get(url).query(&[("query", expr)]).send().map_err(|e| e.to_string())?;
+        let response =
+            reqwest::blocking::Client::new().get(url).query(&[("query", expr)]).send().map_err(|e| e.to_string())?;
         let answer: Value = response.json().map_err(|e| e.to_string())?;
         answer["data"]["result"].as_array().cloned().ok_or_else(|| answer.to_string())
     }
@@ -133,6 +144,8 @@ impl Daemon {
     pub fn number(&self, expr: &str) -> Result<f64, String> {
         let result = self.query(expr)?;
         match result.as_slice() {
+            // A scalar is its point alone.
+            [time, Value::String(v)] if time.is_number() => v.parse().map_err(|_| v.clone()),
             [one] => one["value"][1].as_str().and_then(|v| v.parse().ok()).ok_or_else(|| one.to_string()),
             _ => Err(format!("{expr} gives {} series", result.len())),
         }

@@ -74,7 +74,10 @@ impl AppState {
     fn exposition(&self) -> String {
         let mut out = String::from("# HELP app_requests_total Total app requests\n# TYPE app_requests_total counter\n");
         for ((method, endpoint, status), n) in &self.requests {
-            let _ = writeln!(out, "app_requests_total{{method=\"{method}\",endpoint=\"{endpoint}\",status=\"{status}\"}} {n}");
+            let _ = writeln!(
+                out,
+                "app_requests_total{{method=\"{method}\",endpoint=\"{endpoint}\",status=\"{status}\"}} {n}"
+            );
         }
         out.push_str("# HELP app_errors_total Total app errors\n# TYPE app_errors_total counter\n");
         for ((endpoint, kind), n) in &self.errors {
@@ -188,7 +191,11 @@ impl Sink {
     pub fn wait_for(&self, what: &str, accept: impl Fn(&Received) -> bool) -> Received {
         eventually(what, || {
             let received = self.received();
-            received.iter().find(|r| accept(r)).cloned().ok_or_else(|| format!("{} messages: {received:#?}", received.len()))
+            received
+                .iter()
+                .find(|r| accept(r))
+                .cloned()
+                .ok_or_else(|| format!("{} messages: {received:#?}", received.len()))
         })
     }
 }

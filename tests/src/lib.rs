@@ -35,7 +35,10 @@ pub fn root() -> std::path::PathBuf {
 
 /// Says that a test is skipped for want of something, or fails where nothing may be skipped (`CI=true`).
 pub fn skip(test: &str, missing: &str) {
-    assert!(std::env::var("CI").as_deref() != Ok("true"), "{test} needs {missing}, and with CI=true nothing is skipped");
+    assert!(
+        std::env::var("CI").as_deref() != Ok("true"),
+        "{test} needs {missing}, and with CI=true nothing is skipped"
+    );
     eprintln!("SKIPPED: {test} needs {missing}");
 }
 

@@ -1,0 +1,105 @@
+//! `watchglass check`: files, without running anything.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use watchglass_promql::ParserOptions;
+
+use super::{Failure, print};
+use crate::daemon::{Overrides, load};
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Checks watchglass.toml and everything that it names.
+    Config {
+        /// The file.
+        #[arg(default_value = "watchglass.toml")]
+        file: PathBuf,
+    },
+    /// Checks rule files of Prometheus.
+    Rules {
+        /// The files.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Checks an alertmanager.yml.
+    Alertmanager {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+pub(crate) fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Config { file } => config(&file),
+        Command::Rules { files } => rules(&files),
+        Command::Alertmanager { file } => {
+            let shown = file.display().to_string();
+            let text =
+                std::fs::read_to_string(&file).map_err(|e| Failure::Bad(format!("{shown}: cannot be read: {e}")))?;
+            let config = watchglass_notify::config::AlertmanagerConfig::parse(&text, &shown)
+                .map_err(|e| Failure::Bad(e.to_string()))?;
+            print(&format!("{shown}: fine, {} receivers\n", config.receivers.len()));
+            warn_of_receivers(&config);
+            Ok(())
+        }
+    }
+}
+
+fn warn_of_receivers(config: &watchglass_notify::config::AlertmanagerConfig) {
+    for (receiver, kind) in config.unsupported_receivers_unreached() {
+        eprintln!("warning: receiver `{receiver}` has {kind}_configs, which are not sent to yet; no route leads to it");
+    }
+    for (receiver, kind) in config.unsupported_receivers_reached_by_routes() {
+        eprintln!(
+            "warning: receiver `{receiver}` has {kind}_configs, which are not sent to yet; `run` will refuse this file, because a route leads to it"
+        );
+    }
+}
+
+fn config(file: &std::path::Path) -> Result<(), Failure> {
+    let loaded = load(Some(file), &Overrides::default()).map_err(|e| Failure::Bad(e.to_string()))?;
+    warn_of_receivers(&loaded.alertmanager);
+    let dir = loaded.config.plugins_dir();
+    for entry in &loaded.config.file.collector {
+        let path = dir.join(format!("{}.wasm", entry.value.plugin));
+        if !path.is_file() {
+            eprintln!("warning: collector `{}`: there is no {}", entry.value.job(), path.display());
+        }
+    }
+    let rules: usize = loaded.groups.iter().map(|g| g.rules.len()).sum();
+    print(&format!(
+        "{}: fine, {} collectors, {rules} rules in {} groups, {} receivers\n",
+        file.display(),
+        loaded.config.file.collector.len(),
+        loaded.groups.len(),
+        loaded.alertmanager.receivers.len()
+    ));
+    Ok(())
+}
+
+fn rules(files: &[PathBuf]) -> Result<(), Failure> {
+    let mut errors = Vec::new();
+    for file in files {
+        let shown = file.display().to_string();
+        let text = match std::fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(e) => {
+                errors.push(format!("{shown}: cannot be read: {e}"));
+                continue;
+            }
+        };
+        // Whether `[query]` switches anything on is not known here: what needs a switch is let through.
+        let parser =
+            ParserOptions { experimental_functions: true, extended_range_selectors: true, fill_modifiers: true };
+        match watchglass_rules::parse_rule_file(&text, &shown, parser) {
+            Ok(found) => {
+                found.warnings.iter().for_each(|w| eprintln!("warning: {w}"));
+                let rules: usize = found.groups.iter().map(|g| g.rules.len()).sum();
+                print(&format!("{shown}: fine, {rules} rules\n"));
+            }
+            Err(found) => errors.extend(found.into_iter().map(|e| e.to_string())),
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Failure::Bad(errors.join("\n"))) }
+}

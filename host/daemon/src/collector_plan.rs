@@ -1,0 +1,180 @@
+//! From the configuration and the plugins that are there to what is to be run.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use watchglass_plugin::{Kind, Limits, Plugin};
+use watchglass_targets::{JobOptions, Resolved, SampleOptions, Target, TargetGroup, read_file_sd, resolve};
+
+use crate::config::Config;
+use crate::config::schema::{Collector as Entry, Duration};
+
+/// Where neither the collector, nor the plugin's manifest, nor `[global]` says how often.
+const INTERVAL_MS: i64 = 15_000;
+/// Likewise for the timeout: Prometheus' own.
+const TIMEOUT_MS: i64 = 10_000;
+
+/// A collector that is to be run.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// The config entry; of a plugin that runs by itself, one that says no more than its name.
+    pub(crate) entry: Entry,
+    /// Job, intervals and relabelling.
+    pub(crate) options: JobOptions,
+    /// What happens to samples.
+    pub(crate) samples: SampleOptions,
+    /// Where targets are listed, files read.
+    pub(crate) groups: Vec<TargetGroup>,
+}
+
+impl PartialEq for Plan {
+    fn eq(&self, other: &Self) -> bool {
+        let options = |o: &JobOptions| (o.interval_ms, o.timeout_ms);
+        self.entry == other.entry && options(&self.options) == options(&other.options) && self.groups == other.groups
+    }
+}
+
+/// The collectors of the configuration, then the plugins that run by themselves.
+pub(crate) fn plan(config: &Config, plugins: &[Arc<Plugin>]) -> Vec<Plan> {
+    let of = |name: &str| plugins.iter().find(|p| p.file_stem() == name);
+    let mut plans: Vec<Plan> =
+        config.file.collector.iter().map(|e| Plan::new(e.value.clone(), of(&e.value.plugin), config)).collect();
+    for plugin in plugins {
+        let name = plugin.file_stem();
+        let named = plans.iter().any(|p| p.entry.plugin == name || p.options.job == name);
+        if plugin.kind == Kind::Collector && plugin.manifest.runs_by_itself() && !named {
+            plans.push(Plan::new(Entry { plugin: name, ..Entry::default() }, Some(plugin), config));
+        }
+    }
+    plans
+}
+
+impl Plan {
+    fn new(entry: Entry, plugin: Option<&Arc<Plugin>>, config: &Config) -> Plan {
+        let millis = |d: std::time::Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
+        let manifest = plugin.map(|p| &p.manifest);
+        // The collector's own value beats the manifest's, which beats the global one.
+        let chosen =
+            |own: Option<Duration>, theirs: Option<std::time::Duration>, global: Option<Duration>, default: i64| {
+                own.map(|d| d.ms).or(theirs.map(millis)).or(global.map(|d| d.ms)).unwrap_or(default)
+            };
+        let global = &config.file.global;
+        let interval_ms =
+            chosen(entry.scrape_interval, manifest.and_then(|m| m.interval), global.scrape_interval, INTERVAL_MS);
+        let timeout_ms =
+            chosen(entry.scrape_timeout, manifest.and_then(|m| m.timeout), global.scrape_timeout, TIMEOUT_MS);
+        let options = JobOptions {
+            job: entry.job(),
+            interval_ms,
+            timeout_ms: timeout_ms.min(interval_ms),
+            scheme: entry.scheme.clone().unwrap_or_else(|| "http".to_owned()),
+            metrics_path: entry.metrics_path.clone().unwrap_or_else(|| "/metrics".to_owned()),
+            params: entry.params.clone(),
+            relabel: entry.relabel_configs.clone(),
+        };
+        let samples = SampleOptions {
+            honor_labels: entry.honor_labels,
+            honor_timestamps: entry.honor_timestamps.unwrap_or(true),
+            metric_relabel: entry.metric_relabel_configs.clone(),
+            sample_limit: entry.sample_limit,
+            label_limit: entry.label_limit,
+            label_name_length_limit: entry.label_name_length_limit,
+            label_value_length_limit: entry.label_value_length_limit,
+        };
+        let mut plan = Plan { entry, options, samples, groups: Vec::new() };
+        plan.groups = plan.groups(config);
+        plan
+    }
+
+    /// Whether the plugin is given targets; else it looks at this machine.
+    pub(crate) fn has_targets(&self) -> bool {
+        !(self.entry.targets.is_empty()
+            && self.entry.static_configs.is_empty()
+            && self.entry.file_sd_configs.is_empty())
+    }
+
+    /// Whether targets are listed in files.
+    pub(crate) fn has_files(&self) -> bool {
+        !self.entry.file_sd_configs.is_empty()
+    }
+
+    /// The lists of targets as they are now. A file that can't be read lists nothing, and is told.
+    pub(crate) fn groups(&self, config: &Config) -> Vec<TargetGroup> {
+        let entry = &self.entry;
+        let with_own = |labels: &BTreeMap<String, String>| {
+            let mut all = entry.labels.clone();
+            all.extend(labels.clone());
+            all
+        };
+        let mut groups = Vec::new();
+        if !entry.targets.is_empty() {
+            groups.push(TargetGroup {
+                source: "static".to_owned(),
+                targets: entry.targets.clone(),
+                labels: entry.labels.clone(),
+            });
+        }
+        for list in &entry.static_configs {
+            groups.push(TargetGroup {
+                source: "static".to_owned(),
+                targets: list.targets.clone(),
+                labels: with_own(&list.labels),
+            });
+        }
+        for path in entry.file_sd_configs.iter().flat_map(|sd| config.expand(&sd.files)) {
+            let shown = path.display().to_string();
+            let read = std::fs::read_to_string(&path).map_err(|e| format!("{shown}: cannot be read: {e}"));
+            match read.and_then(|text| read_file_sd(&shown, &text).map_err(|e| e.to_string())) {
+                Ok(found) => groups.extend(found.into_iter().map(|g| TargetGroup { labels: with_own(&g.labels), ..g })),
+                Err(e) => tracing::warn!(collector = entry.job(), "{e}"),
+            }
+        }
+        groups
+    }
+
+    /// The targets: those of the lists, or this machine under its name.
+    pub(crate) fn resolve(&self) -> Resolved {
+        if self.has_targets() {
+            return resolve(&self.options, &self.groups);
+        }
+        let host = TargetGroup {
+            source: "local".to_owned(),
+            targets: vec![crate::hostname()],
+            labels: self.entry.labels.clone(),
+        };
+        let mut resolved = resolve(&self.options, &[host]);
+        for target in &mut resolved.active {
+            retain_local(target);
+        }
+        resolved
+    }
+
+    /// What the plugin is handed as its configuration.
+    pub(crate) fn config_json(&self, plugin: &Plugin) -> Result<String, String> {
+        if self.entry.config.is_empty() {
+            return Ok("{}".to_owned());
+        }
+        if plugin.manifest.config_schema.is_empty() {
+            return Err(format!("plugin `{}` takes no [collector.config]", self.entry.plugin));
+        }
+        serde_json::to_string(&self.entry.config)
+            .map_err(|e| format!("[collector.config] can't be handed to the plugin: {e}"))
+    }
+
+    /// What the plugin may use.
+    pub(crate) fn limits(&self) -> Limits {
+        let (own, default) = (&self.entry.limits, Limits::default());
+        Limits {
+            memory_bytes: own.memory_mib.map(|mib| u64::from(mib) << 20),
+            cpu: own.cpu.map_or(default.cpu, Duration::std),
+            hostcall_bytes: own.hostcall_mib.map_or(default.hostcall_bytes, |mib| (mib as usize) << 20),
+            series: own.series.unwrap_or(default.series),
+            ..default
+        }
+    }
+}
+
+/// A collector of this machine has no scheme or path: nothing is asked over a network.
+fn retain_local(target: &mut Target) {
+    target.params.retain(|(n, _)| n.starts_with("__param_"));
+}

@@ -1,0 +1,241 @@
+//! `watchglass.toml` as written: one struct a table. An unknown key is an error; Prometheus' names stand for Prometheus' ideas.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use watchglass_model::DurationMs;
+use watchglass_targets::{FileSdConfig, StaticConfig, relabel};
+use watchglass_text::Spanned;
+
+/// A Prometheus duration (`15s`, `1h30m`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Duration {
+    /// Milliseconds.
+    pub(crate) ms: i64,
+}
+
+impl Duration {
+    pub(crate) const fn from_secs(secs: i64) -> Duration {
+        Duration { ms: secs * 1000 }
+    }
+
+    pub(crate) fn std(self) -> std::time::Duration {
+        std::time::Duration::from_millis(self.ms.max(0) as u64)
+    }
+}
+
+impl std::fmt::Display for Duration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", DurationMs(self.ms))
+    }
+}
+
+impl<'de> Deserialize<'de> for Duration {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let ms = DurationMs::parse(&text).map(DurationMs::millis).map_err(|_| {
+            serde::de::Error::custom(format!(
+                "`{text}` is no duration; write a number and a unit, like 15s, 2m or 1h30m"
+            ))
+        })?;
+        Ok(Duration { ms })
+    }
+}
+
+impl Serialize for Duration {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The whole file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct File {
+    pub(crate) global: Global,
+    pub(crate) web: Web,
+    pub(crate) plugins: Plugins,
+    pub(crate) storage: Storage,
+    pub(crate) query: Query,
+    pub(crate) rules: Rules,
+    pub(crate) alerting: Alerting,
+    /// `[secrets]`: name = `env:NAME` or `file:PATH`; a plugin reads one by its grant `secret:NAME`.
+    pub(crate) secrets: BTreeMap<String, String>,
+    pub(crate) collector: Vec<Spanned<Collector>>,
+    pub(crate) rule_plugin: Vec<Spanned<RulePlugin>>,
+}
+
+/// `[global]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Global {
+    /// None: the plugin's manifest decides, else 15 s.
+    pub(crate) scrape_interval: Option<Duration>,
+    pub(crate) scrape_timeout: Option<Duration>,
+    pub(crate) evaluation_interval: Duration,
+    pub(crate) external_labels: BTreeMap<String, String>,
+}
+
+impl Default for Global {
+    fn default() -> Self {
+        Global {
+            scrape_interval: None,
+            scrape_timeout: None,
+            evaluation_interval: Duration::from_secs(15),
+            external_labels: BTreeMap::new(),
+        }
+    }
+}
+
+/// `[web]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Web {
+    pub(crate) listen: String,
+    /// The address people reach us under, for links in alerts; none: `http://HOSTNAME:PORT`.
+    pub(crate) external_url: Option<String>,
+    pub(crate) max_connections: usize,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        Web { listen: "127.0.0.1:9666".to_owned(), external_url: None, max_connections: 512 }
+    }
+}
+
+/// `[plugins]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Plugins {
+    /// None: `./plugins`, else the folder beside the binary.
+    pub(crate) dir: Option<String>,
+    /// Compiled plugins; none: `watchglass/compiled` in the user's cache folder.
+    pub(crate) cache: Option<String>,
+}
+
+/// `[storage]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Storage {
+    pub(crate) path: String,
+    pub(crate) retention: Duration,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Storage { path: "data".to_owned(), retention: Duration::from_secs(15 * 86_400) }
+    }
+}
+
+/// `[query]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Query {
+    pub(crate) lookback_delta: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) max_samples: usize,
+    pub(crate) max_concurrency: usize,
+    pub(crate) experimental_functions: bool,
+    pub(crate) delayed_name_removal: bool,
+    pub(crate) extended_range_selectors: bool,
+    pub(crate) fill_modifiers: bool,
+    pub(crate) start_timestamps: bool,
+    pub(crate) type_and_unit_labels: bool,
+}
+
+impl Default for Query {
+    fn default() -> Self {
+        Query {
+            lookback_delta: Duration::from_secs(300),
+            timeout: Duration::from_secs(120),
+            max_samples: 50_000_000,
+            max_concurrency: 20,
+            experimental_functions: false,
+            delayed_name_removal: false,
+            extended_range_selectors: false,
+            fill_modifiers: false,
+            start_timestamps: false,
+            type_and_unit_labels: false,
+        }
+    }
+}
+
+/// `[rules]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Rules {
+    /// Rule files, with `*` in the last part of the path.
+    pub(crate) files: Vec<String>,
+    /// Evaluates the rules that come with Watchglass.
+    pub(crate) shipped: bool,
+    /// Evaluates a group right after the collection of what it reads, not at its own time alone.
+    pub(crate) evaluate_after_scrape: bool,
+}
+
+/// `[alerting]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Alerting {
+    /// An alertmanager.yml; none: everything goes to the console.
+    pub(crate) config: Option<String>,
+    /// Base addresses of Alertmanagers that every alert is handed on to as well.
+    pub(crate) forward: Vec<String>,
+    /// How long notifications and expired silences are remembered.
+    pub(crate) retention: Option<Duration>,
+}
+
+/// `[[collector]]`: a job. The keys of a scrape_config have their names and meaning.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Collector {
+    /// The job label; none: the plugin's name.
+    pub(crate) name: Option<String>,
+    /// `plugins/NAME.wasm`.
+    pub(crate) plugin: String,
+    pub(crate) scrape_interval: Option<Duration>,
+    pub(crate) scrape_timeout: Option<Duration>,
+    pub(crate) targets: Vec<String>,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) static_configs: Vec<StaticConfig>,
+    pub(crate) file_sd_configs: Vec<FileSdConfig>,
+    pub(crate) metrics_path: Option<String>,
+    pub(crate) scheme: Option<String>,
+    pub(crate) params: BTreeMap<String, Vec<String>>,
+    pub(crate) honor_labels: bool,
+    pub(crate) honor_timestamps: Option<bool>,
+    pub(crate) relabel_configs: Vec<relabel::Config>,
+    pub(crate) metric_relabel_configs: Vec<relabel::Config>,
+    pub(crate) sample_limit: usize,
+    pub(crate) label_limit: usize,
+    pub(crate) label_name_length_limit: usize,
+    pub(crate) label_value_length_limit: usize,
+    pub(crate) grants: Vec<String>,
+    pub(crate) limits: Limits,
+    /// Handed to the plugin, checked against its schema.
+    pub(crate) config: toml::Table,
+}
+
+/// `[collector.limits]`: what a plugin may use; none: the manifest's or the host's defaults.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    pub(crate) memory_mib: Option<u32>,
+    /// CPU time of one call.
+    pub(crate) cpu: Option<Duration>,
+    /// Bytes that one call may make the host allocate.
+    pub(crate) hostcall_mib: Option<u32>,
+    /// Series of one target.
+    pub(crate) series: Option<usize>,
+}
+
+/// `[[rule_plugin]]`
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RulePlugin {
+    /// Name of the rule group; none: the plugin's name.
+    pub(crate) name: Option<String>,
+    pub(crate) plugin: String,
+    pub(crate) interval: Option<Duration>,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) config: toml::Table,
+}

@@ -149,7 +149,7 @@ mod tests {
             ("string 4294967295 of 6", |p| p.label_values[0] = u32::MAX),
             ("3 rows in families, 2 values", |p| p.families[0].rows = 3),
             ("4294967295 rows", |p| p.families[0].rows = u32::MAX),
-            ("3 label values where families need 4", |p| drop(p.label_values.pop())),
+            ("3 label values where families need 4", |p| p.label_values.truncate(3)),
             ("1 times for 2 values", |p| p.at = vec![1]),
             ("label \"a\" twice", |p| p.families[0].label_names[1] = 1),
             ("family without a name", |p| p.families[0].name = 5),

@@ -5,8 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::UdpSocket;
 
 use super::dial::{lookup, nanos, until};
 use super::errors::{Error, of_io};
@@ -49,7 +48,8 @@ impl State {
 
 /// An ICMP socket: raw, which tells the reply's TTL, else the kind that the kernel lets anybody open (net.ipv4.ping_group_range).
 struct Icmp {
-    fd: AsyncFd<Socket>,
+    /// To the runtime one socket for packets is like another: it only sends and receives.
+    socket: UdpSocket,
     raw: bool,
 }
 
@@ -80,7 +80,7 @@ fn open(address: SocketAddr, options: &PingOptions) -> io::Result<Icmp> {
     }
     // Only what comes from there is read then.
     socket.connect(&SockAddr::from(SocketAddr::new(address.ip(), 0)))?;
-    Ok(Icmp { fd: AsyncFd::with_interest(socket, tokio::io::Interest::READABLE.add(Interest::WRITABLE))?, raw })
+    Ok(Icmp { socket: UdpSocket::from_std(socket.into())?, raw })
 }
 
 async fn exchange(address: SocketAddr, options: &PingOptions) -> io::Result<PingReply> {
@@ -91,17 +91,10 @@ async fn exchange(address: SocketAddr, options: &PingOptions) -> io::Result<Ping
     let request = request(v4, id, seq, options.payload_size.min(MAX_PAYLOAD));
     let setup = began.elapsed();
     let sent = Instant::now();
-    icmp.fd.async_io(Interest::WRITABLE, |socket| socket.send(&request)).await?;
+    icmp.socket.send(&request).await?;
     let mut buffer = vec![0u8; 66_000];
     loop {
-        let n = icmp
-            .fd
-            .async_io(Interest::READABLE, |socket| {
-                use std::io::Read;
-                let mut socket: &Socket = socket;
-                socket.read(&mut buffer)
-            })
-            .await?;
+        let n = icmp.socket.recv(&mut buffer).await?;
         let rtt = sent.elapsed();
         if let Some((ttl, payload)) = answer(&buffer[..n], v4, icmp.raw, id, seq)? {
             return Ok(PingReply {

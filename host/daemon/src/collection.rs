@@ -68,6 +68,9 @@ struct Running {
     errors: Vec<String>,
 }
 
+/// What is known of a target between two collections.
+type Known = (Arc<Mutex<TargetState>>, Arc<Mutex<TargetHealth>>);
+
 struct RunningTarget {
     target: Target,
     state: Arc<Mutex<TargetState>>,
@@ -300,7 +303,7 @@ impl Collection {
     /// Starts a job's targets. Those that ran before under the same labels keep what they know; the others end.
     fn start(&self, plan: Plan, hash: String, collector: Collector, before: Option<Job>) -> Job {
         let now = crate::now();
-        let mut kept: HashMap<Labels, (Arc<Mutex<TargetState>>, Arc<Mutex<TargetHealth>>)> = HashMap::new();
+        let mut kept: HashMap<Labels, Known> = HashMap::new();
         if let Some(Job { running: Ok(mut running), .. }) = before {
             for target in running.targets.drain(..) {
                 target.task.abort();

@@ -113,10 +113,11 @@ async fn alertmanagers_bodies_for_the_same_configuration() {
     let config = json["config"].as_str().unwrap().replace("http://127.0.0.1:@SINK@/@NAME@", &format!("{}/x", sink.url));
     let config = watchglass_notify::config::AlertmanagerConfig::parse(&config, "alertmanager.yml").unwrap();
     let notifier = Notifier::new(&config, "http://vm:29093", std::path::Path::new(".")).unwrap();
-    let cases: [(&str, [(&str, &str); 4], &[(&str, &str)]); 2] = [
+    type Pairs<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(&str, Pairs<'_>, Pairs<'_>); 2] = [
         (
             "EndpointDown",
-            [
+            &[
                 ("alertname", "EndpointDown"),
                 ("severity", "critical"),
                 ("instance", "http://127.0.0.1:25002/v1/orders"),
@@ -129,7 +130,7 @@ async fn alertmanagers_bodies_for_the_same_configuration() {
         ),
         (
             "RedisUnreachable",
-            [
+            &[
                 ("alertname", "RedisUnreachable"),
                 ("severity", "critical"),
                 ("instance", "127.0.0.1:29121"),
@@ -139,7 +140,7 @@ async fn alertmanagers_bodies_for_the_same_configuration() {
         ),
     ];
     for (name, labels, annotations) in cases {
-        let alerts = vec![alert(&labels, annotations, None)];
+        let alerts = vec![alert(labels, annotations, None)];
         let n = notification("slack-notifications", "slack", &labels[..2], alerts);
         sent(&notifier.send(&n, 70_000).await);
         let got: serde_json::Value = serde_json::from_str(&sink.got().last().unwrap().body).unwrap();

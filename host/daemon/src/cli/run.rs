@@ -106,7 +106,13 @@ async fn look_after(daemon: Arc<Daemon>) {
     let mut maintain = tokio::time::interval(MAINTAIN_EVERY);
     loop {
         tokio::select! {
-            _ = folder.tick() => daemon.look_at_plugins().await,
+            _ = folder.tick() => {
+                daemon.look_at_plugins().await;
+                // The head may want to be cut sooner than its turn.
+                if daemon.store.wants_maintenance() {
+                    maintain.reset_immediately();
+                }
+            }
             _ = sources.tick() => {
                 if daemon.sources_changed() {
                     // Its error is in the log and in the metrics.

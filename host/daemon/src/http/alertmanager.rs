@@ -1,5 +1,7 @@
 //! Alertmanager's API v2, so that amtool, Grafana and an external Prometheus work with us as they do with it.
 
+#![allow(clippy::result_large_err, reason = "what refuses a request is its response, made once and passed up at once")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -17,8 +17,6 @@ pub(crate) enum ApiError {
     Timeout(String),
     /// 503: it was cancelled, or there is no room for it.
     Canceled(String),
-    /// 503: not ready.
-    Unavailable(String),
     /// 404.
     NotFound(String),
     /// 500.
@@ -39,7 +37,6 @@ impl IntoResponse for ApiError {
             ApiError::Execution(e) => (StatusCode::UNPROCESSABLE_ENTITY, "execution", e),
             ApiError::Timeout(e) => (StatusCode::SERVICE_UNAVAILABLE, "timeout", e),
             ApiError::Canceled(e) => (StatusCode::SERVICE_UNAVAILABLE, "canceled", e),
-            ApiError::Unavailable(e) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", e),
             ApiError::NotFound(e) => (StatusCode::NOT_FOUND, "not_found", e),
             ApiError::Internal(e) => (StatusCode::INTERNAL_SERVER_ERROR, "internal", e),
         };

@@ -13,7 +13,7 @@ use watchglass_notify::Notifier;
 use watchglass_notify::config::AlertmanagerConfig;
 
 /// A folder of the conformance data, `None` where it is absent (which fails where CI is set).
-pub fn conformance(folder: &str) -> Option<PathBuf> {
+pub(crate) fn conformance(folder: &str) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let base =
         std::env::var_os("WATCHGLASS_CONFORMANCE").map_or_else(|| root.join("../shared/conformance"), PathBuf::from);
@@ -27,12 +27,12 @@ pub fn conformance(folder: &str) -> Option<PathBuf> {
 }
 
 /// A file of the conformance data as JSON.
-pub fn cases(path: &Path) -> Vec<serde_json::Value> {
+pub(crate) fn cases(path: &Path) -> Vec<serde_json::Value> {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
 /// An alert that began at 10 s of Unix time.
-pub fn alert(labels: &[(&str, &str)], annotations: &[(&str, &str)], ended: Option<i64>) -> NotifiedAlert {
+pub(crate) fn alert(labels: &[(&str, &str)], annotations: &[(&str, &str)], ended: Option<i64>) -> NotifiedAlert {
     NotifiedAlert {
         alert: Alert {
             labels: Labels::from_pairs(labels.iter().copied()),
@@ -46,7 +46,12 @@ pub fn alert(labels: &[(&str, &str)], annotations: &[(&str, &str)], ended: Optio
 }
 
 /// A notification of these alerts, grouped by these labels, issued at 70 s.
-pub fn notification(receiver: &str, kind: &str, group: &[(&str, &str)], alerts: Vec<NotifiedAlert>) -> Notification {
+pub(crate) fn notification(
+    receiver: &str,
+    kind: &str,
+    group: &[(&str, &str)],
+    alerts: Vec<NotifiedAlert>,
+) -> Notification {
     let resolved = alerts.iter().all(|a| a.state == AlertState::Resolved);
     Notification {
         id: NotificationId(1),
@@ -67,7 +72,7 @@ pub fn notification(receiver: &str, kind: &str, group: &[(&str, &str)], alerts: 
 }
 
 /// The two alerts that most tests send: one more label in common than the group has.
-pub fn two_alerts() -> Vec<NotifiedAlert> {
+pub(crate) fn two_alerts() -> Vec<NotifiedAlert> {
     let mut first = alert(
         &[("alertname", "Down"), ("instance", "a:1"), ("severity", "critical")],
         &[("summary", "s <&> \u{2028} \u{1} \"q\" é")],
@@ -81,42 +86,42 @@ pub fn two_alerts() -> Vec<NotifiedAlert> {
 
 /// A request that the receiver got.
 #[derive(Clone, Debug)]
-pub struct Got {
-    pub path: String,
-    pub headers: Vec<(String, String)>,
-    pub body: String,
+pub(crate) struct Got {
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: String,
 }
 
 impl Got {
     /// All values of a header.
-    pub fn all(&self, name: &str) -> Vec<&str> {
+    pub(crate) fn all(&self, name: &str) -> Vec<&str> {
         self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str()).collect()
     }
 
     /// The first one, or nothing.
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.all(name).first().copied().unwrap_or_default()
     }
 }
 
 /// An answer to give.
 #[derive(Clone)]
-pub struct Reply {
-    pub status: u16,
-    pub headers: Vec<(&'static str, String)>,
-    pub body: String,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: String,
 }
 
 impl Reply {
-    pub fn new(status: u16, body: &str) -> Reply {
+    pub(crate) fn new(status: u16, body: &str) -> Reply {
         Reply { status, headers: Vec::new(), body: body.to_owned() }
     }
 
-    pub fn json(body: &str) -> Reply {
+    pub(crate) fn json(body: &str) -> Reply {
         Reply::new(200, body).header("content-type", "application/json")
     }
 
-    pub fn header(mut self, name: &'static str, value: &str) -> Reply {
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Reply {
         self.headers.push((name, value.to_owned()));
         self
     }
@@ -125,13 +130,13 @@ impl Reply {
 type Shared = Arc<Mutex<(Vec<Got>, VecDeque<Reply>)>>;
 
 /// A receiver: keeps what it gets, answers what it is told and then `ok`.
-pub struct Sink {
-    pub url: String,
+pub(crate) struct Sink {
+    pub(crate) url: String,
     shared: Shared,
 }
 
 impl Sink {
-    pub async fn start(replies: Vec<Reply>) -> Sink {
+    pub(crate) async fn start(replies: Vec<Reply>) -> Sink {
         let shared: Shared = Arc::new(Mutex::new((Vec::new(), replies.into())));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -144,7 +149,7 @@ impl Sink {
         Sink { url, shared }
     }
 
-    pub fn got(&self) -> Vec<Got> {
+    pub(crate) fn got(&self) -> Vec<Got> {
         self.shared.lock().unwrap().0.clone()
     }
 }
@@ -187,7 +192,7 @@ async fn serve(stream: TcpStream, shared: Shared) -> std::io::Result<()> {
 }
 
 /// A notifier for a configuration; `@` in it stands for the sink's address.
-pub fn notifier(config: &str, sink: &Sink) -> Notifier {
+pub(crate) fn notifier(config: &str, sink: &Sink) -> Notifier {
     let text = config.replace('@', &sink.url);
     let config = AlertmanagerConfig::parse(&text, "alertmanager.yml").unwrap_or_else(|e| panic!("{e}"));
     Notifier::new(&config, "http://am.example:9093/x/", Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap()

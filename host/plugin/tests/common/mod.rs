@@ -55,61 +55,61 @@ fn puppet(feature: &'static str) -> Option<&'static [u8]> {
 }
 
 /// A host with a cache and a plugin folder of its own.
-pub struct Lab {
-    pub host: Host,
-    pub dir: tempfile::TempDir,
+pub(crate) struct Lab {
+    pub(crate) host: Host,
+    pub(crate) dir: tempfile::TempDir,
 }
 
 impl Lab {
-    pub fn new() -> Lab {
+    pub(crate) fn new() -> Lab {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let host = host(&dir.path().join("cache"));
         Lab { host, dir }
     }
 
     /// Writes a file into the folder.
-    pub fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.dir.path().join(name);
         std::fs::write(&path, bytes).expect("a file");
         path
     }
 
     /// The puppet, describing itself in this mode. `None`: skipped.
-    pub fn puppet(&self, mode: &str) -> Option<PathBuf> {
+    pub(crate) fn puppet(&self, mode: &str) -> Option<PathBuf> {
         Some(self.file(&format!("{mode}.wasm"), &in_mode(puppet("")?, mode)))
     }
 
     /// The puppet as a rule.
-    pub fn puppet_rule(&self) -> Option<PathBuf> {
+    pub(crate) fn puppet_rule(&self) -> Option<PathBuf> {
         Some(self.file("rule.wasm", puppet("rule")?))
     }
 
     /// Loads the puppet in this mode.
-    pub async fn load(&self, mode: &str) -> Option<Result<Arc<Plugin>, LoadError>> {
+    pub(crate) async fn load(&self, mode: &str) -> Option<Result<Arc<Plugin>, LoadError>> {
         Some(self.host.load(&self.puppet(mode)?).await)
     }
 
     /// A collector of the puppet with these grants.
-    pub async fn collector(&self, mode: &str, grants: &[&str]) -> Option<Collector> {
+    pub(crate) async fn collector(&self, mode: &str, grants: &[&str]) -> Option<Collector> {
         self.collector_of(mode, spec(grants)).await
     }
 
     /// A collector of the puppet.
-    pub async fn collector_of(&self, mode: &str, spec: CollectorSpec) -> Option<Collector> {
+    pub(crate) async fn collector_of(&self, mode: &str, spec: CollectorSpec) -> Option<Collector> {
         let plugin = self.load(mode).await?.unwrap_or_else(|e| panic!("{e}"));
         Some(self.host.collector(plugin, spec).await.unwrap_or_else(|e| panic!("{e}")))
     }
 }
 
 /// A spec with these grants.
-pub fn spec(grants: &[&str]) -> CollectorSpec {
+pub(crate) fn spec(grants: &[&str]) -> CollectorSpec {
     let grants = Grants::parse(grants).unwrap_or_else(|e| panic!("{e}"));
     // A debug build's wasm and a busy machine take their time: nothing here is about how fast it is.
     let limits = Limits { cpu: Duration::from_secs(20), ..Limits::default() };
     CollectorSpec { name: "puppet".into(), grants, has_targets: true, limits, ..CollectorSpec::default() }
 }
 
-pub fn host(cache: &Path) -> Host {
+pub(crate) fn host(cache: &Path) -> Host {
     let mut options = HostOptions::new(cache);
     options.compiler = Compiler::InProcess;
     Host::new(options).unwrap_or_else(|e| panic!("{e}"))
@@ -125,7 +125,7 @@ fn in_mode(wasm: &[u8], mode: &str) -> Vec<u8> {
 }
 
 /// A call that tells the puppet what to do, at this target.
-pub fn call_at(address: &str, what: &str) -> Call {
+pub(crate) fn call_at(address: &str, what: &str) -> Call {
     let params = vec![("__param_do".to_owned(), what.to_owned())];
     Call {
         target: Some(Target { address: address.into(), params }),
@@ -136,12 +136,12 @@ pub fn call_at(address: &str, what: &str) -> Call {
 }
 
 /// A call that tells the puppet what to do.
-pub fn call(what: &str) -> Call {
+pub(crate) fn call(what: &str) -> Call {
     call_at("nowhere.invalid", what)
 }
 
 /// What the puppet told as evidence.
-pub fn told(report: &CallReport) -> String {
+pub(crate) fn told(report: &CallReport) -> String {
     match &report.outcome {
         Ok(collection) => collection.evidence.first().map(|e| e.text.clone()).unwrap_or_default(),
         Err(failure) => format!("FAILED {failure}"),
@@ -149,6 +149,6 @@ pub fn told(report: &CallReport) -> String {
 }
 
 /// Does as told and gives what the puppet tells.
-pub async fn ask(collector: &Collector, what: &str) -> String {
+pub(crate) async fn ask(collector: &Collector, what: &str) -> String {
     told(&collector.collect(call(what)).await)
 }

@@ -17,7 +17,7 @@ use watchglass_notify::forward;
 /// `@` is where to send. What differs on purpose isn't in it: texts of an alert that are templates themselves, in `payload`.
 const CONFIG: &str = r##"
 global: {slack_api_url: '@/hook'}
-route: {receiver: team & co, group_by: [alertname], group_wait: 0s, group_interval: 1h}
+route: {receiver: team & co, group_by: [alertname], group_wait: 1s, group_interval: 1h}
 receivers:
 - name: team & co
   webhook_configs:
@@ -122,7 +122,8 @@ async fn bodies_are_the_same() {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as i64;
     let mut alerts = two_alerts();
     for alert in &mut alerts {
-        alert.alert.starts_at = now - 60_123;
+        // Not before group_wait ago: alerts of one request would go out apart.
+        alert.alert.starts_at = now - 123;
         alert.alert.ends_at = now + 600_000;
     }
     let body = forward::body(alerts.iter().map(|a| &a.alert)).unwrap();

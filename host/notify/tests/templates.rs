@@ -120,8 +120,11 @@ fn default_templates_give_alertmanagers_texts() {
     {
         let data = sample(firing, resolved, further);
         for name in &names {
-            let data =
-                if name.starts_with("__text_alert_list") { data.get("Alerts").unwrap().clone() } else { data.clone() };
+            let data = if name.starts_with("__text_alert_list") || name.ends_with(".instances") {
+                data.get("Alerts").unwrap().clone()
+            } else {
+                data.clone()
+            };
             let expected = original.execute(name, &data, &functions, &options).unwrap();
             let got = renderer.text(&format!("{{{{ template {name:?} . }}}}"), &data, 0);
             assert_eq!(got.as_ref().map(String::as_str), Ok(expected.as_str()), "{name} with {firing}+{resolved}");

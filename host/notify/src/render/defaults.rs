@@ -47,7 +47,6 @@ const PARTS: &str = r#"
 	{{- with .Alerts.Firing }}{{ "Alerts Firing:\n" }}{{ template "__text_alert_list" . }}{{ end -}}
 	{{- "\n" -}}
 	{{- with .Alerts.Resolved }}{{ "Alerts Resolved:\n" }}{{ template "__text_alert_list" . }}{{ end -}}
-	{{- "\n" -}}
 {{- end -}}
 
 {{- define "__alerts_wide" -}}
@@ -66,7 +65,6 @@ const PARTS: &str = r#"
 {{- end -}}
 
 {{- define "jira.default.priority" -}}
-	{{- $alerts := .Alerts.Firing -}}
 	{{- $priority := "" -}}
 	{{- range list .Alerts.Firing .Alerts.Resolved -}}
 		{{- if eq $priority "" -}}
@@ -117,7 +115,7 @@ const NAMED: &[(&str, &str)] = &[
     ),
     (
         "{{ template \"__subject\" . }}\n{{ template \"__annotations\" . }}{{ template \"__alerts_close\" . }}\
-         AlertmanagerUrl:\n{{ template \"__alertmanagerURL\" . }}\n",
+         \nAlertmanagerUrl:\n{{ template \"__alertmanagerURL\" . }}",
         "wechat.default.message",
     ),
     (

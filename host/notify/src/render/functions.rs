@@ -41,8 +41,7 @@ fn texts(funcs: &mut Funcs<'static>) {
             Ok(parts.join(text(args, 0)).into())
         })
         .add("match", TWO, |args| {
-            let regex = go_regex(text(args, 0))
-                .map_err(|e| format!("error parsing regexp: {}: `{}`", e.reason, text(args, 0)))?;
+            let regex = go_regex(text(args, 0)).map_err(|e| format!("error parsing regexp: {}", e.reason))?;
             Ok(Value::Bool(regex.is_match(text(args, 1))))
         })
         .add("reReplaceAll", Params::fixed(&[Param::String, Param::String, Param::String]), |args| {

@@ -1,5 +1,5 @@
 //! What the tests of receivers share: notifications, and a receiver that answers as it is told.
-#![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};

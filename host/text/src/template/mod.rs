@@ -24,6 +24,7 @@ mod funcs;
 mod lex;
 mod methods;
 mod node;
+mod number;
 mod parse;
 mod printf;
 mod value;

@@ -10,6 +10,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect};
 use axum::routing::{any, get};
 use common::{Lab, ask, call, spec};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
 use watchglass_plugin::{Secret, Secrets};
 
@@ -39,7 +41,7 @@ async fn server(other: String) -> String {
             "/bad-gzip",
             get(|| async { ([(header::CONTENT_ENCODING, "gzip")], b"no gzip".to_vec()).into_response() }),
         )
-        .route("/text", get(|| async { "é€😀".repeat(1000) }))
+        .route("/text", get(|| async { "é€😀".repeat(300) }))
         .route("/long", get(|| async { "x".repeat(100_000) }))
         .route("/error", get(|| async { (StatusCode::SERVICE_UNAVAILABLE, "busy") }))
         .route("/here", get(|| async { Redirect::temporary("/metrics") }))
@@ -51,7 +53,16 @@ async fn server(other: String) -> String {
         .route("/slow", get(|| async { tokio::time::sleep(Duration::from_secs(600)).await }));
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a listener");
     let address = listener.local_addr().expect("its address").to_string();
-    tokio::spawn(async move { axum::serve(listener, app).await });
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let app = TowerToHyperService::new(app.clone());
+            // HTTP/1.1, or HTTP/2 where the client begins so.
+            tokio::spawn(async move {
+                let server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+                let _ = server.serve_connection(TokioIo::new(stream), app).await;
+            });
+        }
+    });
     address
 }
 
@@ -108,7 +119,7 @@ async fn requests_are_made_and_redirects_checked() {
         (format!("http http://{here}/bomb gzip=1"), "Error::TooLarge(".into()),
         (format!("http http://{here}/bad-gzip gzip=1"), "Error::Protocol(".into()),
         (format!("http http://{here}/long max=1000"), "Error::TooLarge(".into()),
-        (format!("http http://{here}/text"), format!("ok 200 [200 HTTP/1.1] {}", "é€😀".repeat(1000))),
+        (format!("http http://{here}/text"), format!("ok 200 [200 HTTP/1.1] {}", "é€😀".repeat(300))),
         ("http nonsense".into(), "Error::BadConfig(".into()),
         (format!("http http://{here}/metrics method=G(ET"), "Error::BadConfig(".into()),
         (format!("http http://{here}/slow"), "Error::TimedOut".into()),

@@ -5,6 +5,7 @@
 
 mod build;
 mod debian;
+mod peers;
 mod sys;
 mod test;
 mod toolchain;

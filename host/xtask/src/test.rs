@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that tests need, then every test.
 
-use crate::{build, sys, toolchain, tools};
+use crate::{build, peers, sys, toolchain, tools};
 use anyhow::{Result, bail};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -23,6 +23,14 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<ExitCode> {
             None
         }
     };
+    let peers = match peers::ensure() {
+        Ok(folder) => Some(folder),
+        Err(e) => {
+            sys::say(&format!("{e:#}"));
+            skipped.push("tests beside a real Prometheus and Alertmanager".to_owned());
+            None
+        }
+    };
     for what in &skipped {
         sys::say(&format!("SKIPPED: {what}"));
     }
@@ -34,7 +42,8 @@ pub(crate) fn run(root: &Path, args: &[String]) -> Result<ExitCode> {
     build::plugins(root, &[])?;
 
     sys::say("3/4 building the tests (a quarter of an hour the first time, then little)");
-    let env = test_env(root, long, component.as_ref());
+    let mut env = test_env(root, long, component.as_ref());
+    env.extend(peers.map(|folder| ("WATCHGLASS_PEERS".to_owned(), folder.into_os_string())));
     let mut building = Command::new(sys::cargo_path());
     building
         .current_dir(root)

@@ -126,6 +126,11 @@ impl Options {
         self.enabled.get(name).copied().unwrap_or(default_on)
     }
 
+    /// Tells whether the operator enabled a collector by name.
+    pub(crate) fn asked_for(&self, name: &str) -> bool {
+        self.enabled.get(name) == Some(&true)
+    }
+
     fn value(&self, table: &str, name: &str) -> Option<&Json> {
         self.values.get(&(table.to_owned(), name.to_owned()))
     }

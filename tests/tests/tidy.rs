@@ -93,9 +93,10 @@ fn every_crate_says_what_it_is() {
 
 #[test]
 fn unsafe_lives_where_it_is_argued() {
-    let allowed = ["host/plugin/", "host/store/"];
+    let allowed = ["host/plugin/src", "host/store/src"];
     for group in ["host", "tests"] {
-        for path in sources(&root().join(group)) {
+        // The plugin that misbehaves in tests does so on purpose.
+        for path in sources(&root().join(group)).into_iter().filter(|p| !p.to_string_lossy().contains("/puppet/")) {
             let text = fs::read_to_string(&path).unwrap();
             let uses = text
                 .lines()

@@ -59,7 +59,7 @@ fn what_misbehaves_is_contained_and_named_and_the_others_go_on() {
     let daemon = Daemon::start(dir.path(), &["--config", config.to_str().unwrap()]);
 
     // Each in the targets, with the reason.
-    for (deed, words) in [("spin", &["timeout", "cpu"][..]), ("eat", &["memory"]), ("trap", &["trap"])] {
+    for (deed, words) in [("spin", &["no answer within", "cpu"][..]), ("eat", &["memory"]), ("trap", &["trap"])] {
         eventually(&format!("{deed} is named"), || {
             let targets = daemon.api("/api/v1/targets")?;
             let target = targets["activeTargets"]

@@ -42,7 +42,7 @@ impl Collector for Node {
             .may_want(Capability::System, "time-zone", "the offset of local time")
             .may_want(Capability::System, "network-links", "what /proc/net/dev does not have")
             .may_want(Capability::System, "*", "ethtool, wifi, qdisc, network_route and btrfs, where enabled")
-            .may_want(Capability::Files, "/etc/os-release", "the distribution's name")
+            .may_want(Capability::Files, "/usr/lib/os-release", "the distribution's name")
             .may_want(Capability::Files, "/run/udev/data", "models and serial numbers of disks")
             .may_want(Capability::Unix, "/run/dbus/system_bus_socket", "systemd and logind, where enabled");
         for (name, kind, labels) in families::DECLARED {

@@ -207,6 +207,11 @@ impl<'a> Machine<'a> {
         Ok(self.files.list_dir(&self.sys(path))?.into_iter().map(|e| e.name).collect())
     }
 
+    /// Lists a folder of sysfs that is there only while there is something in it.
+    pub(crate) fn sys_names_if_any(&self, path: &str) -> Result<Vec<String>, Error> {
+        self.files.names(&self.sys(path))
+    }
+
     /// Reads the files `names` in each of `dirs` (below sysfs) in one go: for each folder the texts in the names' order.
     pub(crate) fn attributes<D: AsRef<str>>(&self, dirs: &[D], names: &[&str]) -> Vec<Vec<Option<String>>> {
         let dirs: Vec<String> = dirs.iter().map(|d| self.sys(d.as_ref())).collect();

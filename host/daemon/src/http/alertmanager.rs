@@ -19,6 +19,9 @@ use super::params::{Params, parse_time};
 use crate::daemon::Daemon;
 use crate::time::{new_uuid, rfc3339};
 
+/// The version of Alertmanager whose API this is: amtool warns where it is not its own.
+const ALERTMANAGER_VERSION: &str = "0.33.1";
+
 /// An answer that is no success: v2 answers with a JSON string.
 fn refuse(status: StatusCode, why: impl Into<String>) -> Response {
     (status, Json(Value::String(why.into()))).into_response()
@@ -33,7 +36,7 @@ pub(crate) async fn status(State(daemon): State<Arc<Daemon>>) -> Response {
     Json(json!({
         "cluster": { "status": "disabled", "peers": [] },
         "versionInfo": {
-            "version": env!("CARGO_PKG_VERSION"), "revision": "", "branch": "", "buildUser": "", "buildDate": "", "goVersion": "",
+            "version": ALERTMANAGER_VERSION, "revision": "", "branch": "", "buildUser": "", "buildDate": "", "goVersion": "",
         },
         "config": { "original": original },
         "uptime": rfc3339(daemon.started),

@@ -45,7 +45,7 @@ const WRITEBACK: [(&str, &str, &str); 5] = [
 
 /// Collects.
 pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), Error> {
-    for uuid in m.sys_names("fs/bcache")?.iter().filter(|n| n.contains('-')) {
+    for uuid in m.sys_names_if_any("fs/bcache")?.iter().filter(|n| n.contains('-')) {
         let dir = format!("fs/bcache/{uuid}");
         let set = ("uuid", uuid.as_str());
         table(m, b, &SET, &dir, &[set]);

@@ -21,7 +21,7 @@ fn ratio(profile: &str, devices: f64) -> f64 {
 
 /// Collects.
 pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), Error> {
-    let uuids: Vec<String> = m.sys_names("fs/btrfs")?.into_iter().filter(|n| n.len() == 36 && n.contains('-')).collect();
+    let uuids: Vec<String> = m.sys_names_if_any("fs/btrfs")?.into_iter().filter(|n| n.len() == 36 && n.contains('-')).collect();
     let volumes = if m.options.on("btrfs", "ioctl") { volumes(m) } else { BTreeMap::new() };
     for uuid in &uuids {
         volume(m, b, uuid, volumes.get(uuid))?;

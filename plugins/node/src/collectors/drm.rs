@@ -17,7 +17,7 @@ const COLUMNS: [Column; 7] = [
 
 /// Collects.
 pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), Error> {
-    let names = m.sys_names("class/drm")?;
+    let names = m.sys_names_if_any("class/drm")?;
     let cards: Vec<&String> = names.iter().filter(|n| numbered(n, "card").is_some()).collect();
     let dirs: Vec<String> = cards.iter().map(|c| format!("class/drm/{c}")).collect();
     let mut files = columns::files(&COLUMNS);

@@ -12,7 +12,7 @@ const COOLING: [Column; 2] = [
 
 /// Collects.
 pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), Error> {
-    let names = m.sys_names("class/thermal")?;
+    let names = m.sys_names_if_any("class/thermal")?;
     let numbered = |prefix: &str| -> Vec<(String, String)> {
         names.iter().filter_map(|n| Some((n.strip_prefix(prefix)?.to_owned(), format!("class/thermal/{n}")))).collect()
     };

@@ -49,7 +49,7 @@ const STATS: [(&str, usize, &str, &str); 39] = [
 
 /// Collects.
 pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), Error> {
-    let devices = m.sys_names("fs/xfs")?;
+    let devices = m.sys_names_if_any("fs/xfs")?;
     let dirs: Vec<String> = devices.iter().map(|d| format!("fs/xfs/{d}/stats")).collect();
     for (device, texts) in devices.iter().zip(m.attributes(&dirs, &["stats"])) {
         let Some(text) = &texts[0] else { continue };

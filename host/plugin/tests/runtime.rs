@@ -151,6 +151,35 @@ async fn a_compiler_that_fails_is_told_of() {
     assert_eq!(left.ok(), Some(0), "nothing is left behind");
 }
 
+/// Not a test by itself: what the next one starts as the compiling child.
+#[test]
+#[ignore = "started by another test"]
+fn child_that_compiles() {
+    let path = |name: &str| std::env::var_os(name).map(std::path::PathBuf::from);
+    let (Some(input), Some(output)) = (path("COMPILE_IN"), path("COMPILE_OUT")) else { return };
+    Host::compile_plugin(&input, &output).unwrap_or_else(|e| panic!("{e}"));
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    for (line, limit) in [("Max address space", "1610612736"), ("Max cpu time", "60"), ("Max core file size", "0")] {
+        assert!(limits.lines().any(|l| l.starts_with(line) && l.contains(&format!(" {limit} "))), "{limits}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limited_child_compiles() {
+    let lab = Lab::new();
+    let Some(path) = lab.puppet("good") else { return };
+    let this = std::env::current_exe().expect("this program");
+    let script = format!(
+        "COMPILE_IN=$0 COMPILE_OUT=$1 exec {} --ignored --exact child_that_compiles >/dev/null",
+        this.display()
+    );
+    let mut options = HostOptions::new(lab.dir.path().join("other-cache"));
+    options.compiler = Compiler::Program("/bin/sh".into(), vec!["-c".into(), script.into()]);
+    let host = Host::new(options).unwrap_or_else(|e| panic!("{e}"));
+    let plugin = host.load(&path).await.unwrap_or_else(|e| panic!("{e}"));
+    assert!(!plugin.from_cache && host.compiled() == 1);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_configuration_is_checked_by_schema_and_plugin() {
     let lab = Lab::new();

@@ -13,6 +13,8 @@ pub struct Grants {
     list: Vec<Grant>,
     /// The paths of `files` grants with their links resolved, beside those as written: `/var/run` is `/run` on most machines.
     roots: Vec<PathBuf>,
+    /// Those of `unix` grants.
+    sockets: Vec<PathBuf>,
 }
 
 /// A want that no grant satisfies.
@@ -35,20 +37,15 @@ pub struct Denied(
 impl Grants {
     /// These grants.
     pub fn new(list: Vec<Grant>) -> Grants {
-        let mut roots = Vec::new();
+        let (mut roots, mut sockets) = (Vec::new(), Vec::new());
         for grant in &list {
-            if let Grant::Files(path) | Grant::Unix(path) = grant {
-                roots.push(PathBuf::from(path));
-                // Absent as yet, or with a `*` in it: it counts as it is written.
-                if let Ok(real) = std::fs::canonicalize(path)
-                    && real != Path::new(path)
-                    && !Path::new(path).starts_with("/proc/self")
-                {
-                    roots.push(real);
-                }
+            match grant {
+                Grant::Files(path) => roots.extend(resolved(path)),
+                Grant::Unix(path) => sockets.extend(resolved(path)),
+                _ => {}
             }
         }
-        Grants { list, roots }
+        Grants { list, roots, sockets }
     }
 
     /// Grants from their texts.
@@ -133,12 +130,8 @@ impl Grants {
     /// Whether a socket may be connected to; the path has its links resolved.
     pub fn unix(&self, real: &Path) -> Result<(), Denied> {
         let all = self.any(|g| matches!(g, Grant::Unix(p) if p == "*"));
-        let ok = all
-            || self.roots.iter().any(|r| {
-                r.components().count() == real.components().count()
-                    && is_below(real, r)
-                    && self.any(|g| matches!(g, Grant::Unix(p) if r == Path::new(p) || same_file(r, p)))
-            });
+        let same_depth = |s: &PathBuf| s.components().count() == real.components().count();
+        let ok = all || self.sockets.iter().any(|s| same_depth(s) && is_below(real, s));
         if ok { Ok(()) } else { Err(Denied(format!("unix:{}", real.display()))) }
     }
 
@@ -227,8 +220,15 @@ fn bracketed(host: &str) -> String {
     if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
 }
 
-fn same_file(a: &Path, b: &str) -> bool {
-    std::fs::canonicalize(b).is_ok_and(|b| a == b)
+/// A granted path as it is written, and with its links resolved where that is another.
+fn resolved(path: &str) -> Vec<PathBuf> {
+    let written = PathBuf::from(path);
+    match std::fs::canonicalize(path) {
+        // /proc/self is each asking process itself, whatever number it has now.
+        Ok(real) if real != written && !written.starts_with("/proc/self") => vec![written, real],
+        // Absent as yet, or with a `*` in it: it counts as it is written.
+        _ => vec![written],
+    }
 }
 
 /// Whether a path is the root or lies below it; a component `*` of the root stands for any one name.
@@ -240,13 +240,13 @@ fn is_below(path: &Path, root: &Path) -> bool {
     })
 }
 
-/// The last name of a path in /proc that shows what a process or the kernel keeps to itself.
+/// The last name of a path in /proc that shows what a process or the kernel keeps to itself. A host's /proc is often mounted elsewhere in a
+/// container, `/host/proc` say: any folder of that name counts.
 fn guarded_name(real: &Path) -> Option<&str> {
-    let mut parts = real.strip_prefix("/proc").ok()?.components().map(|c| c.as_os_str().to_str().unwrap_or(""));
-    let (first, last) = (parts.next()?, real.file_name()?.to_str()?);
-    // `clear_refs` and its like can only be written, which nobody can.
-    const OF_A_PROCESS: [&str; 9] =
-        ["environ", "mem", "cmdline", "auxv", "pagemap", "stack", "syscall", "personality", "fdinfo"];
+    let parts: Vec<&str> = real.components().map(|c| c.as_os_str().to_str().unwrap_or("")).collect();
+    let proc = parts.iter().rposition(|p| *p == "proc")?;
+    let (first, last) = (*parts.get(proc + 1)?, *parts.last()?);
+    const OF_A_PROCESS: [&str; 7] = ["environ", "mem", "cmdline", "auxv", "pagemap", "stack", "syscall"];
     const OF_THE_KERNEL: [&str; 8] =
         ["kcore", "kmsg", "kmem", "vmcore", "kallsyms", "keys", "kpageflags", "kpagecount"];
     let of_a_process = first == "self" || first == "thread-self" || first.bytes().all(|b| b.is_ascii_digit());
@@ -282,6 +282,10 @@ mod tests {
             ("files:/proc", "/proc/cmdline", true),
             ("files:/proc", "/proc/1/cmdline", false),
             ("files:/proc", "/proc/kcore", false),
+            ("files:/host/proc", "/host/proc/1/environ", false),
+            ("files:/host/proc", "/host/proc/1/stat", true),
+            ("unix:/run/app", "/run/app/x", false),
+            ("unix:/run/app/*", "/run/app/x", false),
             ("files:/proc/1/environ", "/proc/1/environ", true),
             ("files:/proc/1/environ", "/proc/2/environ", false),
             ("files:/proc/*/environ", "/proc/2/environ", true),

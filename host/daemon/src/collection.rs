@@ -9,12 +9,13 @@ use arc_swap::ArcSwap;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use watchglass_model::{Labels, SampleBatch, TimeMs};
-use watchglass_plugin::{Collector, CollectorSpec, Evidence, Folder, Grants, Host, Kind, Plugin};
+use watchglass_plugin::{Collector, CollectorSpec, Evidence, Folder, Host, Kind, Plugin};
 use watchglass_store::Store;
 use watchglass_targets::{Schedule, Target, TargetState};
 
 use crate::collector_plan::{Plan, plan};
 use crate::config::Config;
+use crate::config::references::references;
 use crate::evaluation::Evaluation;
 use crate::metrics::{Counters, Metric, metric};
 use crate::scrape::{Scrape, TargetHealth};
@@ -288,14 +289,14 @@ impl Collection {
         if plugin.kind != Kind::Collector {
             return Err(format!("plugin `{}` is a rule plugin\nhint: name it in a [[rule_plugin]]", plan.entry.plugin));
         }
-        let grants = Grants::parse(&plan.entry.grants).map_err(|e| e.to_string())?;
+        let own = plan.config(plugin)?;
         let spec = CollectorSpec {
             name: plan.options.job.clone(),
-            config_json: plan.config_json(plugin)?,
-            grants,
+            config_json: own.to_string(),
+            grants: plan.grants(&own)?,
             has_targets: plan.has_targets(),
             limits: plan.limits(),
-            secrets: config.secrets(),
+            secrets: config.secrets(&references(&own)),
         };
         self.host.collector(Arc::clone(plugin), spec).await.map_err(|e| e.to_string())
     }
@@ -319,8 +320,11 @@ impl Collection {
         self.shared.counters.set(
             "prometheus_sd_discovered_targets",
             &[("config", &job), ("name", "scrape")],
-            (resolved.active.len() + resolved.dropped.len()) as f64,
+            (resolved.active.len() + resolved.dropped_count) as f64,
         );
+        if let Some(refused) = &resolved.refused {
+            tracing::error!(collector = job, "{refused}");
+        }
         let mut targets = Vec::with_capacity(resolved.active.len());
         for target in resolved.active {
             let (state, health) = kept.remove(&target.labels).unwrap_or_else(|| {
@@ -332,6 +336,9 @@ impl Collection {
                 plugin: plan.entry.plugin.clone(),
                 local: !plan.has_targets(),
                 target: target.clone(),
+                refused: resolved.refused.clone(),
+                classic_beside_native: plan.entry.always_scrape_classic_histograms,
+                series_limit: plan.limits().series,
                 collector: Arc::clone(&collector),
                 state: Arc::clone(&state),
                 health: Arc::clone(&health),

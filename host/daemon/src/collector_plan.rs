@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use watchglass_plugin::{Kind, Limits, Plugin};
+use serde_json::{Value, json};
+use watchglass_plugin::{Grant, Grants, Kind, Limits, Plugin};
 use watchglass_targets::{JobOptions, Resolved, SampleOptions, Target, TargetGroup, read_file_sd, resolve};
 
 use crate::config::Config;
-use crate::config::schema::{Collector as Entry, Duration};
+use crate::config::references;
+use crate::config::schema::{Collector as Entry, Duration, NameValidation};
 
 /// Where neither the collector, nor the plugin's manifest, nor `[global]` says how often.
 const INTERVAL_MS: i64 = 15_000;
@@ -71,6 +73,8 @@ impl Plan {
             metrics_path: entry.metrics_path.clone().unwrap_or_else(|| "/metrics".to_owned()),
             params: entry.params.clone(),
             relabel: entry.relabel_configs.clone(),
+            target_limit: entry.target_limit,
+            keep_dropped_targets: entry.keep_dropped_targets,
         };
         let samples = SampleOptions {
             honor_labels: entry.honor_labels,
@@ -80,6 +84,12 @@ impl Plan {
             label_limit: entry.label_limit,
             label_name_length_limit: entry.label_name_length_limit,
             label_value_length_limit: entry.label_value_length_limit,
+            track_timestamps_staleness: entry.track_timestamps_staleness,
+            native_histogram_bucket_limit: entry.native_histogram_bucket_limit,
+            native_histogram_min_bucket_factor: entry.native_histogram_min_bucket_factor,
+            convert_classic_histograms_to_nhcb: entry.convert_classic_histograms_to_nhcb,
+            always_scrape_classic_histograms: entry.always_scrape_classic_histograms,
+            legacy_names: entry.metric_name_validation_scheme == NameValidation::Legacy,
         };
         let mut plan = Plan { entry, options, samples, groups: Vec::new() };
         plan.groups = plan.groups(config);
@@ -149,16 +159,59 @@ impl Plan {
         resolved
     }
 
-    /// What the plugin is handed as its configuration.
-    pub(crate) fn config_json(&self, plugin: &Plugin) -> Result<String, String> {
-        if self.entry.config.is_empty() {
-            return Ok("{}".to_owned());
+    /// What the plugin is handed as its configuration: [collector.config], and the keys of a scrape_config that are the plugin's to obey.
+    pub(crate) fn config(&self, plugin: &Plugin) -> Result<Value, String> {
+        let (entry, schema) = (&self.entry, &plugin.manifest.config_schema);
+        if schema.is_empty() && !entry.config.is_empty() {
+            return Err(format!("plugin `{}` takes no [collector.config]", entry.plugin));
         }
-        if plugin.manifest.config_schema.is_empty() {
-            return Err(format!("plugin `{}` takes no [collector.config]", self.entry.plugin));
+        let schema: Value = serde_json::from_str(schema).unwrap_or(Value::Null);
+        let knows = |option: &str| schema.pointer("/properties").is_some_and(|p| p.get(option).is_some());
+        for (option, _) in entry.http_options() {
+            if !knows(option) {
+                return Err(format!(
+                    "plugin `{}` has no option `{option}`\nhint: `watchglass plugin inspect` shows those it has",
+                    entry.plugin
+                ));
+            }
+            if entry.config.contains_key(option) {
+                return Err(format!("`{option}` stands both in [[collector]] and in [collector.config]"));
+            }
         }
-        serde_json::to_string(&self.entry.config)
-            .map_err(|e| format!("[collector.config] can't be handed to the plugin: {e}"))
+        let mut config = references::as_json(entry);
+        if let Value::Object(config) = &mut config {
+            // A target carries the first value of each parameter in a label, as in Prometheus; the others come from here.
+            if !entry.params.is_empty() && knows("params") && !config.contains_key("params") {
+                config.insert("params".to_owned(), json!(entry.params));
+            }
+            if entry.proxy_from_environment {
+                if !knows("proxy_url") || config.contains_key("proxy_url") {
+                    return Err(
+                        "proxy_from_environment needs a plugin that takes proxy_url, and no proxy_url beside it"
+                            .to_owned(),
+                    );
+                }
+                let https = entry.scheme.as_deref() == Some("https");
+                for (option, value) in proxy_of_environment(https, |name| std::env::var(name).ok()) {
+                    config.insert(option.to_owned(), Value::String(value));
+                }
+            }
+        }
+        Ok(config)
+    }
+
+    /// The grants of the configuration, with what naming a thing in an option grants: secrets, the proxy, the server of tokens.
+    pub(crate) fn grants(&self, config: &Value) -> Result<Grants, String> {
+        let mut grants = Grants::parse(&self.entry.grants).map_err(|e| e.to_string())?.list().to_vec();
+        grants.extend(references::references(config).into_iter().map(Grant::Secret));
+        for place in ["/proxy_url", "/oauth2/token_url", "/oauth2/proxy_url"] {
+            if let Some(url) = config.pointer(place).and_then(Value::as_str) {
+                let origin = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+                let grant = format!("http:{origin}").parse::<Grant>();
+                grants.push(grant.map_err(|e| format!("{}: {e}", place.trim_start_matches('/').replace('/', ".")))?);
+            }
+        }
+        Ok(Grants::new(grants))
     }
 
     /// What the plugin may use.
@@ -174,7 +227,37 @@ impl Plan {
     }
 }
 
+/// What `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` say, the small ones first, as options.
+fn proxy_of_environment(https: bool, variable: impl Fn(&str) -> Option<String>) -> Vec<(&'static str, String)> {
+    let either = |name: &str| variable(&name.to_lowercase()).or_else(|| variable(name)).filter(|v| !v.is_empty());
+    let proxy = either(if https { "HTTPS_PROXY" } else { "HTTP_PROXY" });
+    let Some(proxy) = proxy else { return Vec::new() };
+    let proxy = if proxy.contains("://") { proxy } else { format!("http://{proxy}") };
+    let mut options = vec![("proxy_url", proxy)];
+    options.extend(either("NO_PROXY").map(|list| ("no_proxy", list)));
+    options
+}
+
 /// A collector of this machine has no scheme or path: nothing is asked over a network.
 fn retain_local(target: &mut Target) {
     target.params.retain(|(n, _)| n.starts_with("__param_"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_environment_names_a_proxy() {
+        let variables = |name: &str| match name {
+            "https_proxy" => Some("p:3128".to_owned()),
+            "HTTP_PROXY" => Some("http://q".to_owned()),
+            "NO_PROXY" => Some("localhost".to_owned()),
+            _ => None,
+        };
+        let both = |url: &str| vec![("proxy_url", url.to_owned()), ("no_proxy", "localhost".to_owned())];
+        assert_eq!(proxy_of_environment(true, variables), both("http://p:3128"));
+        assert_eq!(proxy_of_environment(false, variables), both("http://q"));
+        assert!(proxy_of_environment(true, |_| None).is_empty());
+    }
 }

@@ -55,7 +55,7 @@ pub(crate) const METRICS: &[(&str, MetricType, &str)] = &[
     (
         "prometheus_target_scrapes_exceeded_sample_limit_total",
         Counter,
-        "Collections with more samples than the limit; the excess was dropped.",
+        "Collections that failed because they had more samples than `sample_limit`.",
     ),
     (
         "prometheus_target_scrapes_sample_duplicate_timestamp_total",

@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use watchglass_model::exposition::parse_exposition;
+use watchglass_model::exposition::{ExpositionOptions, Format, parse_exposition_with};
 use watchglass_model::{SampleBatch, TimeMs};
-use watchglass_plugin::{Call, CallFailure, CallReport, Collector, Evidence};
+use watchglass_plugin::{Call, CallFailure, CallReport, Collection, Collector, Evidence, limit_series};
 use watchglass_targets::{Collected, Schedule, Target, TargetState};
 
 use crate::collection::Shared;
@@ -40,6 +40,12 @@ pub(crate) struct Scrape {
     /// This machine is collected: the plugin is given no target.
     pub(crate) local: bool,
     pub(crate) target: Target,
+    /// Why it may not be collected.
+    pub(crate) refused: Option<String>,
+    /// Classic histograms are taken even where the same come native.
+    pub(crate) classic_beside_native: bool,
+    /// Series of one collection: the first so many are kept.
+    pub(crate) series_limit: usize,
     pub(crate) collector: Arc<ArcSwap<Collector>>,
     pub(crate) state: Arc<Mutex<TargetState>>,
     pub(crate) health: Arc<Mutex<TargetHealth>>,
@@ -65,6 +71,12 @@ impl Scrape {
 
     async fn collect(self: Arc<Self>, at: TimeMs, sequence: u32) {
         let began = Instant::now();
+        if let Some(refused) = &self.refused {
+            let refused = Err(refused.clone());
+            let stored =
+                tokio::task::spawn_blocking(move || self.finish(at, Duration::ZERO, refused, None, Vec::new()));
+            return told(stored.await);
+        }
         let call = Call {
             target: (!self.local).then(|| watchglass_plugin::Target {
                 address: self.target.address.clone(),
@@ -77,43 +89,65 @@ impl Scrape {
         let report = self.collector.load_full().collect(call).await;
         let duration = began.elapsed();
         // Parsing and the WAL may block.
-        let stored = tokio::task::spawn_blocking(move || self.store(at, duration, report)).await;
-        if let Err(panic) = stored {
-            tracing::error!(error = %panic, "bug: storing a collection panicked; its samples are lost");
-        }
+        told(tokio::task::spawn_blocking(move || self.store(at, duration, report)).await);
     }
 
     fn store(&self, at: TimeMs, duration: Duration, report: CallReport) {
         let (result, failure, evidence) = match report.outcome {
             Err(failure) => (Err(words(&failure)), None, Vec::new()),
             Ok(collection) => {
-                let mut batch = collection.samples;
-                let mut error = None;
-                for body in &collection.expositions {
-                    match parse_exposition(&body.content_type, &body.body, at) {
-                        Ok(parsed) => extend(&mut batch, parsed),
-                        Err(e) => error = Some(e.to_string()),
-                    }
-                }
-                if let Some(excess) = &collection.excess {
-                    tracing::warn!(
-                        collector = self.job,
-                        target = self.target.address,
-                        dropped = excess.dropped,
-                        "more samples than the plugin may give; label `{}` has {} values",
-                        excess.label,
-                        excess.distinct
-                    );
-                }
-                (error.map_or(Ok(batch), Err), collection.failure.as_ref().map(words), collection.evidence)
+                let failure = collection.failure.as_ref().map(words);
+                let (samples, evidence) = self.samples(collection, at);
+                (samples, failure, evidence)
             }
         };
+        self.finish(at, duration, result, failure, evidence);
+    }
+
+    /// The samples of a collection, bodies read, and what it says of itself.
+    fn samples(&self, collection: Collection, at: TimeMs) -> (Result<SampleBatch, String>, Vec<Evidence>) {
+        let mut batch = collection.samples;
+        let (own, mut excess) = (batch.samples.len(), collection.excess);
+        let options = ExpositionOptions { classic_beside_native: self.classic_beside_native, ..Default::default() };
+        for body in &collection.expositions {
+            let format = Format::from_content_type(&body.content_type).unwrap_or(Format::Text);
+            match parse_exposition_with(format, &body.body, at, &options) {
+                Ok(parsed) => extend(&mut batch, parsed.batch),
+                Err(e) => return (Err(e.to_string()), collection.evidence),
+            }
+        }
+        if !collection.expositions.is_empty() {
+            let counted = batch.samples.len().min(self.series_limit) - own.min(self.series_limit);
+            excess = limit_series(&mut batch, self.series_limit);
+            self.collector.load().count_body(counted, excess.as_ref().map_or(0, |e| e.dropped));
+        }
+        if let Some(excess) = &excess {
+            tracing::warn!(
+                collector = self.job,
+                target = self.target.address,
+                dropped = excess.dropped,
+                "more samples than the plugin may give; label `{}` has {} values",
+                excess.label,
+                excess.distinct
+            );
+        }
+        (Ok(batch), collection.evidence)
+    }
+
+    fn finish(
+        &self,
+        at: TimeMs,
+        duration: Duration,
+        result: Result<SampleBatch, String>,
+        failure: Option<String>,
+        evidence: Vec<Evidence>,
+    ) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let finished = state.finish(Collected { at, duration, result, failure });
         let appended = self.shared.store.append(&finished.batch, crate::now());
         drop(state);
         let counters = &self.shared.counters;
-        if finished.over_limit > 0 {
+        if finished.over_limit {
             counters.add("prometheus_target_scrapes_exceeded_sample_limit_total", &[], 1.0);
         }
         match appended {
@@ -150,6 +184,12 @@ impl Scrape {
         *health = TargetHealth { health: now, last_error: error, last_scrape: at, last_duration: duration, evidence };
         drop(health);
         self.shared.evaluation.collected();
+    }
+}
+
+fn told(stored: Result<(), tokio::task::JoinError>) {
+    if let Err(panic) = stored {
+        tracing::error!(error = %panic, "bug: storing a collection panicked; its samples are lost");
     }
 }
 

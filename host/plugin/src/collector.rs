@@ -181,6 +181,13 @@ impl Collector {
         stats
     }
 
+    /// Counts the samples of a body that a collection handed back unread: those that were kept, and those over the series limit.
+    pub fn count_body(&self, kept: usize, dropped: u64) {
+        let mut stats = self.core.stats();
+        stats.samples += kept as u64;
+        stats.samples_dropped += dropped;
+    }
+
     /// How it stands with it: failed while it rests for each of its targets.
     pub fn state(&self) -> PluginState {
         let pool = self.core.pool();

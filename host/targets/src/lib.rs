@@ -5,6 +5,7 @@
 //! Prometheus' scrape loop does.
 
 mod discovery;
+mod histograms;
 pub mod relabel;
 mod schedule;
 mod state;

@@ -1,10 +1,11 @@
 //! What becomes of a target's samples: relabelled, limited, labelled, and with what vanished marked stale.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use watchglass_model::{Labels, LabelsBuilder, METRIC_NAME, Sample, SampleBatch, TimeMs, Value, stale_nan};
 
+use crate::histograms::{convert_classic, limited};
 use crate::relabel;
 
 /// How far in the future a sample's own timestamp may lie, as in Prometheus: a clock that is off must not move the head.
@@ -19,7 +20,7 @@ pub struct SampleOptions {
     pub honor_timestamps: bool,
     /// `metric_relabel_configs`.
     pub metric_relabel: Vec<relabel::Config>,
-    /// Samples after relabelling: the first so many are kept, the others dropped and counted.
+    /// Samples after relabelling: more fail the collection.
     pub sample_limit: usize,
     /// Labels of a sample: more fail the collection.
     pub label_limit: usize,
@@ -27,6 +28,18 @@ pub struct SampleOptions {
     pub label_name_length_limit: usize,
     /// Length of a label value: a longer one fails the collection.
     pub label_value_length_limit: usize,
+    /// Ends series with timestamps of their own too, when they don't come again (`track_timestamps_staleness`).
+    pub track_timestamps_staleness: bool,
+    /// Buckets of a native histogram: it is made coarser until it has no more; one that can't be fails the collection.
+    pub native_histogram_bucket_limit: usize,
+    /// The least factor by which the buckets of a native histogram grow: finer ones are made coarser.
+    pub native_histogram_min_bucket_factor: f64,
+    /// Takes classic histograms as native ones with custom buckets.
+    pub convert_classic_histograms_to_nhcb: bool,
+    /// Takes classic histograms too where they are taken as native ones.
+    pub always_scrape_classic_histograms: bool,
+    /// Takes the names that Prometheus 2 had, and fails the collection on others.
+    pub legacy_names: bool,
 }
 
 /// What a collection gave.
@@ -51,14 +64,12 @@ pub struct Finished {
     pub error: Option<String>,
     /// Samples before relabelling.
     pub scraped: usize,
-    /// Samples kept.
+    /// Samples after relabelling.
     pub kept: usize,
-    /// Samples over the limit.
-    pub over_limit: usize,
+    /// Whether there were more samples than the limit.
+    pub over_limit: bool,
     /// Samples too far in the future.
     pub out_of_bounds: usize,
-    /// Where samples were over the limit: the label with the most values in this collection, and how many it has.
-    pub grown_label: Option<(String, usize)>,
 }
 
 /// What a series is stored as, remembered from collection to collection, for relabelling costs more than all the rest.
@@ -106,8 +117,11 @@ impl TargetState {
         let mut series = HashSet::new();
         match collected.result {
             Err(error) => out.error = Some(error),
-            Ok(batch) => {
+            Ok(mut batch) => {
                 out.scraped = batch.samples.len();
+                if self.options.convert_classic_histograms_to_nhcb {
+                    convert_classic(&mut batch, self.options.always_scrape_classic_histograms);
+                }
                 out.batch.metadata = batch.metadata;
                 match self.take(batch.samples, at, &mut series, &mut out) {
                     Ok(samples) => out.batch.samples = samples,
@@ -119,7 +133,6 @@ impl TargetState {
                 }
             }
         }
-        out.kept = out.batch.samples.len();
         let added = series.difference(&self.series).count();
         let mut gone: Vec<Labels> = self.series.difference(&series).cloned().collect();
         gone.sort();
@@ -146,14 +159,19 @@ impl TargetState {
     ) -> Result<Vec<Sample>, String> {
         let mut kept = Vec::with_capacity(samples.len() + 8);
         self.collections += 1;
-        if self.options.sample_limit > 0 && samples.len() > self.options.sample_limit {
-            out.grown_label = grown_label(&samples);
-        }
+        let (limit, buckets) = (self.options.sample_limit, self.options.native_histogram_bucket_limit);
+        let factor = self.options.native_histogram_min_bucket_factor;
         for mut sample in samples {
             let Some(labels) = self.stored(&sample.labels)? else { continue };
-            if self.options.sample_limit > 0 && kept.len() >= self.options.sample_limit {
-                out.over_limit += 1;
+            out.kept += 1;
+            if limit > 0 && out.kept > limit {
+                // Counted to the end: whoever raises the limit wants to know how far.
                 continue;
+            }
+            if let Value::Histogram(histogram) = &sample.value
+                && (buckets > 0 || factor > 0.0)
+            {
+                sample.value = Value::Histogram(limited(histogram, buckets, factor)?);
             }
             sample.labels = labels;
             if !self.options.honor_timestamps {
@@ -161,18 +179,20 @@ impl TargetState {
             }
             if sample.t > at + FUTURE_MS_MAX {
                 out.out_of_bounds += 1;
+                out.kept -= 1;
                 continue;
             }
             // A series with timestamps of its own ends when its timestamps end: no marker, as in Prometheus.
-            if sample.t == at {
+            if sample.t == at || self.options.track_timestamps_staleness {
                 series.insert(sample.labels.clone());
             }
             kept.push(sample);
         }
         let collection = self.collections;
         self.known.retain(|_, known| known.seen == collection);
-        if out.over_limit == 0 {
-            out.grown_label = None;
+        if limit > 0 && out.kept > limit {
+            out.over_limit = true;
+            return Err(format!("sample limit exceeded (limit: {limit}, samples: {})", out.kept));
         }
         Ok(kept)
     }
@@ -213,6 +233,13 @@ impl TargetState {
 
     fn check_limits(&self, labels: &Labels) -> Result<(), String> {
         let (o, name) = (&self.options, labels.metric_name());
+        if o.legacy_names
+            && let Some(wrong) = labels.iter().find_map(|(n, v)| legacy_fault(n, v))
+        {
+            return Err(format!(
+                "`{wrong}` is no name that metric_name_validation_scheme = \"legacy\" allows (metric: \"{name}\")"
+            ));
+        }
         if o.label_limit > 0 && labels.len() > o.label_limit {
             return Err(format!(
                 "label_limit exceeded (metric: \"{name}\", number of labels: {}, limit: {})",
@@ -266,16 +293,13 @@ impl TargetState {
     }
 }
 
-/// The label, metric name aside, with the most values.
-fn grown_label(samples: &[Sample]) -> Option<(String, usize)> {
-    let mut values: BTreeMap<&str, HashSet<&str>> = BTreeMap::new();
-    for sample in samples {
-        for (name, value) in sample.labels.iter().filter(|(name, _)| *name != METRIC_NAME) {
-            values.entry(name).or_default().insert(value);
-        }
-    }
-    let (name, values) = values.into_iter().max_by_key(|(_, values)| values.len())?;
-    Some((name.to_owned(), values.len()))
+/// The metric or label name that is none of Prometheus 2's.
+fn legacy_fault<'a>(name: &'a str, value: &'a str) -> Option<&'a str> {
+    let ok = |text: &str, colons: bool| {
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '_' || colons && c == ':';
+        !text.is_empty() && text.chars().all(fits) && !text.starts_with(|c: char| c.is_ascii_digit())
+    };
+    if name == METRIC_NAME { (!ok(value, true)).then_some(value) } else { (!ok(name, false)).then_some(name) }
 }
 
 fn sample(labels: Labels, t: TimeMs, value: f64) -> Sample {
@@ -349,6 +373,21 @@ mod tests {
     }
 
     #[test]
+    fn own_timestamps_end_too_where_that_is_asked_for() {
+        for (tracked, lines) in [(false, 1), (true, 2)] {
+            let options = SampleOptions {
+                honor_timestamps: true,
+                track_timestamps_staleness: tracked,
+                ..SampleOptions::default()
+            };
+            let mut state = state(options);
+            collect(&mut state, 1000, Ok(batch(&[("__name__=a", 500, 1.0)])));
+            let second = collect(&mut state, 2000, Ok(batch(&[])));
+            assert_eq!(second.len(), lines, "{second:?}");
+        }
+    }
+
+    #[test]
     fn limits() {
         let mut limited = state(SampleOptions { sample_limit: 1, ..SampleOptions::default() });
         let finished = limited.finish(Collected {
@@ -357,7 +396,16 @@ mod tests {
             result: Ok(batch(&[("__name__=a", 1, 1.0), ("__name__=b", 1, 1.0)])),
             failure: None,
         });
-        assert_eq!((finished.kept, finished.over_limit, finished.error), (1, 1, None));
+        assert_eq!((finished.kept, finished.over_limit), (2, true), "none of it is stored, as in Prometheus");
+        assert!(finished.error.unwrap().starts_with("sample limit exceeded"));
+        let mut legacy = state(SampleOptions { legacy_names: true, ..SampleOptions::default() });
+        for (labels, fails) in
+            [("__name__=a:b", false), ("__name__=a.b", true), ("__name__=a,b:c=d", true), ("__name__=9a", true)]
+        {
+            let result = Ok(batch(&[(labels, 1, 1.0)]));
+            let finished = legacy.finish(Collected { at: 1, duration: Duration::ZERO, result, failure: None });
+            assert_eq!(finished.error.is_some(), fails, "{labels}");
+        }
         let mut labelled = state(SampleOptions { label_limit: 2, ..SampleOptions::default() });
         let finished = labelled.finish(Collected {
             at: 1,

@@ -24,6 +24,10 @@ pub struct JobOptions {
     pub params: BTreeMap<String, Vec<String>>,
     /// `relabel_configs`.
     pub relabel: Vec<relabel::Config>,
+    /// Targets after relabelling: where there are more, none is collected. 0 is no limit.
+    pub target_limit: usize,
+    /// How many of the targets that relabelling dropped are remembered. 0 is no limit.
+    pub keep_dropped_targets: usize,
 }
 
 /// What is collected.
@@ -84,6 +88,10 @@ pub struct Resolved {
     pub dropped: Vec<Dropped>,
     /// What is wrong with others.
     pub errors: Vec<String>,
+    /// Why none of the active ones may be collected: there are too many.
+    pub refused: Option<String>,
+    /// How many relabelling dropped, remembered or not.
+    pub dropped_count: usize,
 }
 
 /// Applies a job's defaults and relabelling to the targets of its lists, as Prometheus does: `job`, `__scheme__` and their like where the list has
@@ -96,10 +104,22 @@ pub fn resolve(job: &JobOptions, groups: &[TargetGroup]) -> Resolved {
                 Ok(Ok(target))
                     if out.active.iter().any(|t| t.labels == target.labels && t.address == target.address) => {}
                 Ok(Ok(target)) => out.active.push(target),
-                Ok(Err(dropped)) => out.dropped.push(dropped),
+                Ok(Err(dropped)) => {
+                    out.dropped_count += 1;
+                    if job.keep_dropped_targets == 0 || out.dropped.len() < job.keep_dropped_targets {
+                        out.dropped.push(dropped);
+                    }
+                }
                 Err(error) => out.errors.push(format!("{}: target `{address}`: {error}", job.job)),
             }
         }
+    }
+    if job.target_limit > 0 && out.active.len() > job.target_limit {
+        out.refused = Some(format!(
+            "target_limit exceeded (number of targets: {}, limit: {})",
+            out.active.len(),
+            job.target_limit
+        ));
     }
     out
 }
@@ -180,6 +200,7 @@ mod tests {
             metrics_path: "/metrics".into(),
             params: BTreeMap::from([("module".to_owned(), vec!["http_2xx".to_owned()])]),
             relabel: serde_json::from_str(relabel).unwrap(),
+            ..JobOptions::default()
         }
     }
 

@@ -87,13 +87,12 @@ fn of_two_series_that_relabelling_makes_one_either_keeps_it_alive() {
 }
 
 #[test]
-fn the_limit_keeps_the_first_and_names_the_label() {
+fn more_samples_than_the_limit_fail_the_collection() {
     let mut limited = state(SampleOptions { sample_limit: 2, ..options() });
     let text = "a{code=\"200\",path=\"/1\"} 1\na{code=\"200\",path=\"/2\"} 1\na{code=\"500\",path=\"/3\"} 1\n";
     let finished = collect(&mut limited, 10, None, text);
-    let expected = [r#"a{code="200", path="/1"} 1 @10"#, r#"a{code="200", path="/2"} 1 @10"#];
-    assert_eq!(lines(&finished.batch), with_report(&expected, 10, ["1", "0.5", "3", "2", "2"]));
-    assert_eq!((finished.over_limit, finished.grown_label), (1, Some(("path".to_owned(), 3))));
+    assert_eq!(lines(&finished.batch), with_report(&[], 10, ["0", "0.5", "3", "3", "0"]));
+    assert_eq!(finished.error.as_deref(), Some("sample limit exceeded (limit: 2, samples: 3)"));
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The request, as Prometheus would make it.
 
-use crate::config::{Config, Protocol, tls_version};
+use crate::config::{Config, Escaping, Protocol};
+use crate::{client, proxy};
 use std::collections::BTreeMap;
+use watchglass_sdk::config::{Secret, file_secret};
 use watchglass_sdk::http::{Credentials, Request, Version};
 use watchglass_sdk::net;
 use watchglass_sdk::prelude::*;
@@ -16,18 +18,45 @@ pub(crate) fn build(config: &Config, ctx: &Context) -> Result<Request, Error> {
         .header("Accept", accept(config))
         .header("User-Agent", concat!("Watchglass/", env!("CARGO_PKG_VERSION")))
         .header("X-Prometheus-Scrape-Timeout-Seconds", format!("{}", f64::from(ctx.deadline_ms) / 1_000.0));
-    for (name, value) in &config.headers {
-        request = request.header(name.as_str(), value.reveal()?);
+    for (name, header) in &config.http_headers {
+        for value in &header.values {
+            request = request.header(name.as_str(), value.as_str());
+        }
+        let files = header.files.iter().map(|f| Secret::new(file_secret(f)));
+        for secret in header.secrets.iter().cloned().chain(files) {
+            request = request.header(name.as_str(), secret.reveal()?);
+        }
     }
     request.version = if config.enable_http2 { Version::Any } else { Version::Http1 };
     request.follow_redirects = if config.follow_redirects { 10 } else { 0 };
     request.decompress = config.enable_compression;
-    request.proxy = config.proxy_url.clone();
-    if config.body_size_limit > 0 {
-        request.max_body = config.body_size_limit;
+    request.proxy = proxy_for(config, ctx)?;
+    if request.proxy.is_some() {
+        for (name, values) in &config.proxy_connect_header {
+            for value in values {
+                request.proxy_headers.push((name.clone(), value.reveal()?));
+            }
+        }
     }
-    request.tls = tls(config);
+    if config.body_size_limit.0 > 0 {
+        request.max_body = config.body_size_limit.0;
+    }
+    request.tls = config.tls_config.options();
     authenticate(config, request)
+}
+
+/// The proxy, unless the target is one of those that are asked directly.
+fn proxy_for(config: &Config, ctx: &Context) -> Result<Option<String>, Error> {
+    if config.proxy_url.is_none() || config.no_proxy.is_empty() {
+        return Ok(config.proxy_url.clone());
+    }
+    let port = if scheme(config, ctx) == "https" { 443 } else { 80 };
+    let (host, port) = net::split_host_port(ctx.address()?, port)?;
+    Ok(config.proxy_url.clone().filter(|_| !proxy::is_direct(&config.no_proxy, &host, port)))
+}
+
+fn scheme<'a>(config: &'a Config, ctx: &'a Context) -> &'a str {
+    ctx.param("__scheme__").filter(|s| !s.is_empty()).unwrap_or(&config.scheme)
 }
 
 /// Adds who we are. A secret that the config only names goes in on the host's side, unseen here.
@@ -37,40 +66,24 @@ fn authenticate(config: &Config, request: Request) -> Result<Request, Error> {
         r
     };
     if let Some(basic) = &config.basic_auth {
-        return match basic.password.name() {
-            Some(name) => Ok(with(request, Credentials::Basic((basic.username.clone(), name.to_owned())))),
+        let (user, secret) = (basic.user()?, basic.secret());
+        return match secret.name() {
+            Some(name) => Ok(with(request, Credentials::Basic((user, name.to_owned())))),
             None => {
-                let pair = format!("{}:{}", basic.username, basic.password.reveal()?);
+                let pair = format!("{user}:{}", secret.reveal()?);
                 Ok(request.header("Authorization", format!("Basic {}", base64(pair.as_bytes()))))
             }
         };
     }
-    let (kind, token) = match (&config.authorization, &config.bearer_token) {
-        (Some(a), _) => (a.kind.as_str(), &a.credentials),
-        (None, Some(token)) => ("Bearer", token),
-        (None, None) => return Ok(request),
+    let (kind, token) = match (&config.authorization, &config.bearer_token, &config.bearer_token_file) {
+        (Some(a), _, _) => (a.kind(), a.secret()),
+        (None, None, None) => return Ok(request),
+        (None, token, file) => ("Bearer", client::one_of(&token.clone().unwrap_or_default(), file)),
     };
     match token.name() {
         Some(name) if kind == "Bearer" => Ok(with(request, Credentials::Bearer(name.to_owned()))),
         _ => Ok(request.header("Authorization", format!("{kind} {}", token.reveal()?))),
     }
-}
-
-fn tls(config: &Config) -> Option<net::TlsOptions> {
-    let c = &config.tls_config;
-    let set = c.ca.is_some() || c.client_identity.is_some() || c.server_name.is_some() || c.insecure_skip_verify;
-    if !set && c.min_version.is_none() && c.max_version.is_none() {
-        return None;
-    }
-    Some(net::TlsOptions {
-        server_name: c.server_name.clone(),
-        verify: !c.insecure_skip_verify,
-        ca: c.ca.clone(),
-        client_identity: c.client_identity.clone(),
-        min_version: c.min_version.as_deref().and_then(tls_version),
-        max_version: c.max_version.as_deref().and_then(tls_version),
-        ..net::tls_options()
-    })
 }
 
 /// Gives the URL to ask: the target's labels win over the config.
@@ -81,7 +94,7 @@ pub fn url(config: &Config, ctx: &Context) -> Result<String, Error> {
             "target `{address}`: a target is host:port\nhint: the path belongs into metrics_path"
         )));
     }
-    let scheme = ctx.param("__scheme__").filter(|s| !s.is_empty()).unwrap_or(&config.scheme);
+    let scheme = scheme(config, ctx);
     let path = ctx.param("__metrics_path__").filter(|s| !s.is_empty()).unwrap_or(&config.metrics_path);
     let slash = if path.starts_with('/') { "" } else { "/" };
     let mut url = format!("{scheme}://{address}{slash}{}", escape(path, b"/-_.~$&+,:;=@!*'()%"));
@@ -117,6 +130,7 @@ pub fn accept(config: &Config) -> String {
     if config.scrape_native_histograms && config.scrape_protocols.is_empty() {
         protocols.insert(0, PrometheusProto);
     }
+    let escaping = config.metric_name_escaping_scheme.unwrap_or(Escaping::AllowUtf8);
     let mut weight = protocols.len() + 1;
     let mut header = String::new();
     for p in protocols {
@@ -125,11 +139,15 @@ pub fn accept(config: &Config) -> String {
                 "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
             }
             PrometheusText004 => "text/plain;version=0.0.4",
-            PrometheusText100 => "text/plain;version=1.0.0;escaping=allow-utf-8",
+            PrometheusText100 => "text/plain;version=1.0.0",
             OpenMetricsText001 => "application/openmetrics-text;version=0.0.1",
-            OpenMetricsText100 => "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8",
+            OpenMetricsText100 => "application/openmetrics-text;version=1.0.0",
         };
-        header.push_str(&format!("{what};q=0.{weight},"));
+        header.push_str(what);
+        if matches!(p, PrometheusText100 | OpenMetricsText100) {
+            header.push_str(&format!(";escaping={}", escaping.as_str()));
+        }
+        header.push_str(&format!(";q=0.{weight},"));
         weight -= 1;
     }
     header.push_str(&format!("*/*;q=0.{weight}"));
@@ -166,7 +184,7 @@ pub fn content_type(sent: &str, fallback: Option<Protocol>) -> Result<String, Er
 }
 
 /// Percent-encodes all but letters, digits and `keep` (RFC 3986).
-fn escape(text: &str, keep: &[u8]) -> String {
+pub(crate) fn escape(text: &str, keep: &[u8]) -> String {
     let mut out = String::with_capacity(text.len());
     for b in text.bytes() {
         if b.is_ascii_alphanumeric() || keep.contains(&b) {
@@ -179,7 +197,7 @@ fn escape(text: &str, keep: &[u8]) -> String {
 }
 
 /// Encodes bytes as base64 with padding (RFC 4648, section 4).
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {
@@ -248,6 +266,10 @@ mod tests {
             "text/plain;version=0.0.4;q=0.2,*/*;q=0.1"
         );
         assert!(
+            accept(&config(json!({"metric_name_escaping_scheme": "dots"})))
+                .starts_with("application/openmetrics-text;version=1.0.0;escaping=dots;q=0.5,")
+        );
+        assert!(
             accept(&config(json!({"scrape_native_histograms": true}))).starts_with("application/vnd.google.protobuf;")
         );
     }
@@ -284,7 +306,7 @@ mod tests {
     #[test]
     fn requests_carry_the_options() {
         let r = build(
-            &config(json!({"follow_redirects": false, "enable_http2": false, "body_size_limit": 7, "headers": {"X-Scope": "t1"},
+            &config(json!({"follow_redirects": false, "enable_http2": false, "body_size_limit": 7, "http_headers": {"X-Scope": {"values": ["t1"]}},
                            "tls_config": {"insecure_skip_verify": true, "min_version": "TLS13"}})),
             &ctx("a:1", &[]),
         )
@@ -294,6 +316,24 @@ mod tests {
         assert!(r.headers.contains(&("X-Prometheus-Scrape-Timeout-Seconds".to_owned(), "10".to_owned())));
         let tls = r.tls.unwrap();
         assert_eq!((tls.verify, tls.min_version.as_deref()), (false, Some("1.3")));
+    }
+
+    #[test]
+    fn files_are_secrets_and_a_proxy_has_exceptions() {
+        let all = json!({"proxy_url": "http://p:3128", "no_proxy": "b,10.0.0.0/8", "proxy_connect_header": {"X-P": ["1"]},
+            "basic_auth": {"username": "u", "password_file": "/run/pw"},
+            "tls_config": {"ca_file": "/ca.pem", "cert": "env:CERT", "key_file": "/key.pem"}});
+        let r = build(&config(all.clone()), &ctx("a:1", &[])).unwrap();
+        assert_eq!(r.credentials, Some(Credentials::Basic(("u".to_owned(), "file:/run/pw".to_owned()))));
+        assert_eq!(r.proxy.as_deref(), Some("http://p:3128"));
+        assert_eq!(r.proxy_headers, [("X-P".to_owned(), "1".to_owned())]);
+        let tls = r.tls.unwrap();
+        let named = [tls.ca.as_deref(), tls.client_identity.as_deref(), tls.client_key.as_deref()];
+        assert_eq!(named, [Some("file:/ca.pem"), Some("env:CERT"), Some("file:/key.pem")]);
+        for direct in ["b:1", "10.2.3.4"] {
+            let r = build(&config(all.clone()), &ctx(direct, &[])).unwrap();
+            assert_eq!((r.proxy, r.proxy_headers.len()), (None, 0), "{direct}");
+        }
     }
 
     #[test]

@@ -16,10 +16,12 @@ pub struct Config {
     pub tls: bool,
     /// Whether to take any certificate.
     pub skip_tls_verification: bool,
-    /// Name of the secret with the trusted certificates (PEM); none: the machine's.
-    pub tls_ca_cert: Option<String>,
-    /// Name of the secret with our own certificate and its key (PEM).
-    pub tls_client_identity: Option<String>,
+    /// File with the trusted certificates (PEM); none: the machine's.
+    pub tls_ca_cert_file: Option<String>,
+    /// File with our own certificate (PEM).
+    pub tls_client_cert_file: Option<String>,
+    /// File with its key (PEM); none: it stands with the certificate.
+    pub tls_client_key_file: Option<String>,
     /// The name that the certificate must have; none: the target's host.
     pub tls_server_name: Option<String>,
     /// What metric names begin with.
@@ -49,8 +51,9 @@ impl Default for Config {
             password: Secret::default(),
             tls: false,
             skip_tls_verification: false,
-            tls_ca_cert: None,
-            tls_client_identity: None,
+            tls_ca_cert_file: None,
+            tls_client_cert_file: None,
+            tls_client_key_file: None,
             tls_server_name: None,
             namespace: "redis".to_owned(),
             config_command: "CONFIG".to_owned(),
@@ -98,8 +101,9 @@ pub(crate) const SCHEMA: &str = r#"{
     "password": {"type": "string", "description": "env:NAME or file:PATH"},
     "tls": {"type": "boolean", "default": false},
     "skip-tls-verification": {"type": "boolean", "default": false},
-    "tls-ca-cert": {"type": "string", "description": "name of a secret (PEM)"},
-    "tls-client-identity": {"type": "string", "description": "name of a secret (PEM)"},
+    "tls-ca-cert-file": {"type": "string", "description": "PEM"},
+    "tls-client-cert-file": {"type": "string", "description": "PEM"},
+    "tls-client-key-file": {"type": "string", "description": "PEM"},
     "tls-server-name": {"type": "string"},
     "namespace": {"type": "string", "default": "redis"},
     "config-command": {"type": "string", "default": "CONFIG", "description": "- asks for no config"},

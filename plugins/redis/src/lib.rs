@@ -14,6 +14,7 @@ pub use info::Seen;
 use info::Out;
 use resp::{Client, Value};
 use std::io::{Read, Write};
+use watchglass_sdk::config::file_secret;
 use watchglass_sdk::net::{self, Connection};
 use watchglass_sdk::prelude::*;
 
@@ -130,8 +131,9 @@ fn connect(config: &Config, address: &str, timeout_ms: u32) -> Result<Client<Con
         let options = net::TlsOptions {
             server_name: config.tls_server_name.clone(),
             verify: !config.skip_tls_verification,
-            ca: config.tls_ca_cert.clone(),
-            client_identity: config.tls_client_identity.clone(),
+            ca: config.tls_ca_cert_file.as_deref().map(file_secret),
+            client_identity: config.tls_client_cert_file.as_deref().map(file_secret),
+            client_key: config.tls_client_key_file.as_deref().map(file_secret),
             ..net::tls_options()
         };
         Connection::tls(&host, port, timeout_ms, options)?

@@ -68,6 +68,15 @@ impl Secret {
     }
 }
 
+/// Gives the name to ask the host for where an option is a file by its exporter's name (`ca_file`, `tls-ca-cert-file`): a path stands for
+/// `file:PATH`, which the host registers for such options; a value that names a secret already stays what it is.
+pub fn file_secret(value: &str) -> String {
+    match Secret::new(value).name() {
+        Some(name) => name.to_owned(),
+        None => format!("file:{value}"),
+    }
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("<secret>")
@@ -103,6 +112,14 @@ mod tests {
     fn an_empty_config_is_an_empty_table_and_junk_a_problem() {
         assert_eq!(parse(" ").unwrap(), serde_json::json!({}));
         assert!(parse("{").unwrap_err()[0].message.contains("not valid JSON"));
+    }
+
+    #[test]
+    fn a_file_is_a_secret_under_its_path() {
+        for (value, name) in [("/etc/ca.pem", "file:/etc/ca.pem"), ("file:ca.pem", "file:ca.pem"), ("secret:ca", "ca")]
+        {
+            assert_eq!(file_secret(value), name);
+        }
     }
 
     #[test]

@@ -39,6 +39,7 @@ impl Request {
             ip: IpVersion::Any,
             source_address: None,
             proxy: None,
+            proxy_headers: Vec::new(),
             unix_socket: None,
             decompress: true,
             follow_redirects: 10,
@@ -51,6 +52,15 @@ impl Request {
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Request {
         self.headers.push((name.into(), value.into()));
         self
+    }
+
+    /// Makes a POST request of a form (`application/x-www-form-urlencoded`) that follows no redirect.
+    pub fn post_form(url: impl Into<String>, form: String, timeout_ms: u32) -> Request {
+        let mut request = Request::get(url, timeout_ms).header("Content-Type", "application/x-www-form-urlencoded");
+        request.method = "POST".to_owned();
+        request.body = form.into_bytes();
+        request.follow_redirects = 0;
+        request
     }
 
     /// Sends it. An answer with an error status is an answer.

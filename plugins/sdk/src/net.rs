@@ -125,6 +125,7 @@ pub fn tls_options() -> TlsOptions {
         verify: true,
         ca: None,
         client_identity: None,
+        client_key: None,
         alpn: Vec::new(),
         min_version: None,
         max_version: None,

@@ -9,12 +9,10 @@ use anyhow::{Context, anyhow};
 use clap::Subcommand;
 use watchglass_model::SampleBatch;
 use watchglass_model::exposition::{Family, parse_exposition, write_text};
-use watchglass_plugin::{
-    Call, CollectorSpec, Grants, Host, HostOptions, Kind, Limits, Plugin, Secret, Secrets, Target,
-};
+use watchglass_plugin::{Call, CollectorSpec, Grant, Grants, Host, HostOptions, Kind, Limits, Plugin, Secrets, Target};
 
 use super::{Failure, print};
-use crate::config::Config;
+use crate::config::{Config, references};
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -121,28 +119,32 @@ async fn collect(
     timeout: &str,
 ) -> Result<(), Failure> {
     let (host, plugin) = load(file).await?;
-    let config_json = match config {
-        None => "{}".to_owned(),
+    let own = match config {
+        None => serde_json::json!({}),
         Some(path) => {
             let text = std::fs::read_to_string(path).with_context(|| format!("cannot read `{}`", path.display()))?;
             let table: toml::Table = watchglass_text::toml::from_str(&text, &path.display().to_string())
                 .map_err(|e| Failure::Bad(e.to_string()))?;
-            serde_json::to_string(&table).context("the configuration can't be handed to the plugin")?
+            serde_json::to_value(&table).context("the configuration can't be handed to the plugin")?
         }
     };
     let mut named = BTreeMap::new();
     for (name, reference) in pairs("secret", secrets)? {
-        let secret = match reference.split_once(':') {
-            Some(("env", variable)) => Secret::Env(variable.to_owned()),
-            Some(("file", path)) => Secret::File(path.into()),
-            _ => return Err(Failure::Bad(format!("secret `{name}` is neither env:VARIABLE nor file:PATH"))),
-        };
+        let secret = references::secret(reference, Path::new(""))
+            .ok_or_else(|| Failure::Bad(format!("secret `{name}` is neither env:VARIABLE nor file:PATH")))?;
         named.insert(name.to_owned(), secret);
+    }
+    let mut granted = Grants::parse(grants).map_err(|e| Failure::Bad(e.to_string()))?.list().to_vec();
+    for name in references::references(&own) {
+        granted.push(Grant::Secret(name.clone()));
+        if let Some(secret) = references::secret(&name, Path::new("")) {
+            named.insert(name, secret);
+        }
     }
     let spec = CollectorSpec {
         name: plugin.name.clone(),
-        config_json,
-        grants: Grants::parse(grants).map_err(|e| Failure::Bad(e.to_string()))?,
+        config_json: own.to_string(),
+        grants: Grants::new(granted),
         has_targets: target.is_some(),
         limits: Limits::default(),
         secrets: Secrets(named),

@@ -1,13 +1,14 @@
 //! The configuration: `watchglass.toml` read, checked, and with its paths resolved.
 
 mod default;
+pub(crate) mod references;
 pub(crate) mod schema;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use watchglass_model::Labels;
-use watchglass_plugin::{Secret, Secrets};
+use watchglass_plugin::Secrets;
 use watchglass_text::TextError;
 
 pub(crate) use default::DEFAULT_TOML;
@@ -85,6 +86,23 @@ impl Config {
                         c.job()
                     )));
                 }
+            }
+            let options = references::as_json(c);
+            if let Some(option) = references::in_plain(&options) {
+                // What stands there may be the secret: it is not shown.
+                return Err(at(format!(
+                    "collector `{}`: `{option}` is none of env:NAME, file:PATH and secret:NAME",
+                    c.job()
+                ))
+                .with_hint("secrets never stand in the file itself"));
+            }
+            for name in references::references(&options) {
+                if !name.starts_with("env:") && !name.starts_with("file:") && !self.file.secrets.contains_key(&name) {
+                    return Err(at(format!("collector `{}`: there is no secret `{name}` in [secrets]", c.job())));
+                }
+            }
+            if c.native_histogram_min_bucket_factor < 0.0 {
+                return Err(at(format!("collector `{}`: native_histogram_min_bucket_factor is below 0", c.job())));
             }
             for grant in &c.grants {
                 grant.parse::<watchglass_plugin::Grant>().map_err(|e| at(format!("collector `{}`: {e}", c.job())))?;
@@ -188,13 +206,12 @@ impl Config {
         Labels::from_pairs(&self.file.global.external_labels)
     }
 
-    /// The secrets, each read where and when it is used.
-    pub(crate) fn secrets(&self) -> Secrets {
-        let secret = |reference: &str| match reference.split_once(':') {
-            Some(("env", variable)) => Secret::Env(variable.to_owned()),
-            _ => Secret::File(self.resolve(reference.strip_prefix("file:").unwrap_or(reference))),
-        };
-        Secrets(self.file.secrets.iter().map(|(name, reference)| (name.clone(), secret(reference))).collect())
+    /// The secrets of `[secrets]` and those that a configuration names itself, each read where and when it is used.
+    pub(crate) fn secrets(&self, named: &BTreeSet<String>) -> Secrets {
+        let listed = self.file.secrets.iter().map(|(name, reference)| (name.as_str(), reference.as_str()));
+        let direct = named.iter().map(|name| (name.as_str(), name.as_str()));
+        let secret = |reference: &str| references::secret(reference, &self.base);
+        Secrets(direct.chain(listed).filter_map(|(name, r)| Some((name.to_owned(), secret(r)?))).collect())
     }
 }
 

@@ -209,10 +209,77 @@ pub(crate) struct Collector {
     pub(crate) label_limit: usize,
     pub(crate) label_name_length_limit: usize,
     pub(crate) label_value_length_limit: usize,
+    pub(crate) target_limit: usize,
+    pub(crate) keep_dropped_targets: usize,
+    pub(crate) track_timestamps_staleness: bool,
+    pub(crate) always_scrape_classic_histograms: bool,
+    pub(crate) convert_classic_histograms_to_nhcb: bool,
+    pub(crate) native_histogram_bucket_limit: usize,
+    pub(crate) native_histogram_min_bucket_factor: f64,
+    pub(crate) metric_name_validation_scheme: NameValidation,
+    pub(crate) proxy_from_environment: bool,
+    // How to ask over HTTP is the plugin's to know: see `http_options`.
+    pub(crate) authorization: Option<toml::Value>,
+    pub(crate) basic_auth: Option<toml::Value>,
+    pub(crate) bearer_token: Option<toml::Value>,
+    pub(crate) bearer_token_file: Option<toml::Value>,
+    pub(crate) body_size_limit: Option<toml::Value>,
+    pub(crate) enable_compression: Option<toml::Value>,
+    pub(crate) enable_http2: Option<toml::Value>,
+    pub(crate) fallback_scrape_protocol: Option<toml::Value>,
+    pub(crate) follow_redirects: Option<toml::Value>,
+    pub(crate) http_headers: Option<toml::Value>,
+    pub(crate) metric_name_escaping_scheme: Option<toml::Value>,
+    pub(crate) no_proxy: Option<toml::Value>,
+    pub(crate) oauth2: Option<toml::Value>,
+    pub(crate) proxy_connect_header: Option<toml::Value>,
+    pub(crate) proxy_url: Option<toml::Value>,
+    pub(crate) scrape_native_histograms: Option<toml::Value>,
+    pub(crate) scrape_protocols: Option<toml::Value>,
+    pub(crate) tls_config: Option<toml::Value>,
     pub(crate) grants: Vec<String>,
     pub(crate) limits: Limits,
     /// Handed to the plugin, checked against its schema.
     pub(crate) config: toml::Table,
+}
+
+impl Collector {
+    /// The keys of a scrape_config that a plugin obeys, not we: each goes into the plugin's configuration under its name.
+    pub(crate) fn http_options(&self) -> impl Iterator<Item = (&'static str, &toml::Value)> {
+        [
+            ("authorization", &self.authorization),
+            ("basic_auth", &self.basic_auth),
+            ("bearer_token", &self.bearer_token),
+            ("bearer_token_file", &self.bearer_token_file),
+            ("body_size_limit", &self.body_size_limit),
+            ("enable_compression", &self.enable_compression),
+            ("enable_http2", &self.enable_http2),
+            ("fallback_scrape_protocol", &self.fallback_scrape_protocol),
+            ("follow_redirects", &self.follow_redirects),
+            ("http_headers", &self.http_headers),
+            ("metric_name_escaping_scheme", &self.metric_name_escaping_scheme),
+            ("no_proxy", &self.no_proxy),
+            ("oauth2", &self.oauth2),
+            ("proxy_connect_header", &self.proxy_connect_header),
+            ("proxy_url", &self.proxy_url),
+            ("scrape_native_histograms", &self.scrape_native_histograms),
+            ("scrape_protocols", &self.scrape_protocols),
+            ("tls_config", &self.tls_config),
+        ]
+        .into_iter()
+        .filter_map(|(name, value)| Some((name, value.as_ref()?)))
+    }
+}
+
+/// `metric_name_validation_scheme`
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum NameValidation {
+    /// Any name.
+    #[default]
+    Utf8,
+    /// `[a-zA-Z_:][a-zA-Z0-9_:]*`, and label names without the colon.
+    Legacy,
 }
 
 /// `[collector.limits]`: what a plugin may use; none: the manifest's or the host's defaults.

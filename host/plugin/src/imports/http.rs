@@ -269,7 +269,7 @@ impl State {
                     }
                     let mut line = self.direct(r, &proxy, at).await?;
                     if place.https {
-                        tunnel(&mut line.stream, place).await?;
+                        tunnel(&mut line.stream, place, &header_map(&r.proxy_headers)?).await?;
                     } else {
                         line.absolute = true;
                     }
@@ -283,6 +283,7 @@ impl State {
                 verify: true,
                 ca: None,
                 client_identity: None,
+                client_key: None,
                 alpn: Vec::new(),
                 min_version: None,
                 max_version: None,
@@ -320,11 +321,17 @@ impl State {
 }
 
 /// Asks a proxy for a tunnel (RFC 9110, 9.3.6).
-async fn tunnel(stream: &mut Box<dyn Duplex>, place: &Place) -> Result<(), Error> {
+async fn tunnel(stream: &mut Box<dyn Duplex>, place: &Place, headers: &HeaderMap) -> Result<(), Error> {
     let to = format!("{}:{}", place.host, place.port);
     let fail = |e: std::io::Error| of_io(format_args!("proxy, for {to}"), &e);
-    let ask = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\nUser-Agent: {AGENT}\r\n\r\n");
-    stream.write_all(ask.as_bytes()).await.map_err(fail)?;
+    let mut ask = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\nUser-Agent: {AGENT}\r\n").into_bytes();
+    for (name, value) in headers {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            ask.extend_from_slice(part);
+        }
+    }
+    ask.extend_from_slice(b"\r\n");
+    stream.write_all(&ask).await.map_err(fail)?;
     let mut answer = Vec::new();
     // Byte by byte: what comes behind the empty line is the tunnel's.
     while !answer.ends_with(b"\r\n\r\n") {
@@ -346,11 +353,20 @@ fn drive<F: Future<Output = Result<(), hyper::Error>> + Send + 'static>(connecti
 }
 
 fn headers(r: &Request) -> Result<HeaderMap, Error> {
-    if r.headers.len() > MAX_HEADERS {
-        return Err(Error::TooLarge(format!("{} headers, allowed are {MAX_HEADERS}", r.headers.len())));
+    let mut map = header_map(&r.headers)?;
+    map.entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
+    if r.decompress {
+        map.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
+    }
+    Ok(map)
+}
+
+fn header_map(list: &[(String, String)]) -> Result<HeaderMap, Error> {
+    if list.len() > MAX_HEADERS {
+        return Err(Error::TooLarge(format!("{} headers, allowed are {MAX_HEADERS}", list.len())));
     }
     let mut map = HeaderMap::new();
-    for (name, value) in &r.headers {
+    for (name, value) in list {
         let wrong =
             |what: &str| Error::BadConfig(format!("header {}: {what}", name.chars().take(100).collect::<String>()));
         let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("its name"))?;
@@ -361,10 +377,6 @@ fn headers(r: &Request) -> Result<HeaderMap, Error> {
             continue;
         }
         map.append(parsed, HeaderValue::from_str(value).map_err(|_| wrong("its value"))?);
-    }
-    map.entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
-    if r.decompress {
-        map.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
     }
     Ok(map)
 }

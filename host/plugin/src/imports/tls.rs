@@ -94,7 +94,7 @@ impl State {
         host: &str,
         alpn: &[&str],
     ) -> Result<Prepared, Error> {
-        for secret in [&options.ca, &options.client_identity].into_iter().flatten() {
+        for secret in [&options.ca, &options.client_identity, &options.client_key].into_iter().flatten() {
             self.allow(|g| g.secret(secret))?;
         }
         let roots = match &options.ca {
@@ -124,8 +124,12 @@ impl State {
                 let pem = read_secret(self.shared.clone(), secret).await?;
                 let wrong = |e: String| Error::BadConfig(format!("secret \"{secret}\": {e}"));
                 let chain = certificates(&pem).map_err(wrong)?;
-                let key =
-                    PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(|e| wrong(format!("no private key: {e}")))?;
+                let (holder, key) = match &options.client_key {
+                    Some(own) => (own, read_secret(self.shared.clone(), own).await?),
+                    None => (secret, pem),
+                };
+                let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
+                    .map_err(|e| Error::BadConfig(format!("secret \"{holder}\": no private key: {e}")))?;
                 builder.with_client_auth_cert(chain, key).map_err(|e| wrong(e.to_string()))?
             }
         };

@@ -52,6 +52,21 @@ impl Drop for Server {
     }
 }
 
+/// Any HTTP service of a test's own.
+pub struct Endpoint(Server);
+
+impl Endpoint {
+    /// Starts one.
+    pub fn start(router: Router) -> Endpoint {
+        Endpoint(Server::start(0, router))
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.0.port)
+    }
+}
+
 /// An HTTP app with the counters and the histogram that the seed's rules and queries ask for, at `/metrics`.
 pub struct App {
     port: u16,

@@ -7,7 +7,7 @@ mod http;
 mod redis;
 
 pub use daemon::{Daemon, plugins_dir, watchglass};
-pub use http::{App, Received, Sink};
+pub use http::{App, Endpoint, Received, Sink};
 pub use redis::Redis;
 
 use std::time::{Duration, Instant};

@@ -57,6 +57,17 @@ fn a_grant_that_is_none() {
 }
 
 #[test]
+fn a_secret_in_plain_is_refused_and_not_shown() {
+    let config = "[[collector]]\nplugin = \"app\"\ntargets = [\"a:1\"]\nbasic_auth = { username = \"u\", password = \"hunter2\" }\n";
+    check(config, &["watchglass.toml:1", "`password` is none of env:NAME, file:PATH and secret:NAME", "hint:"]);
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("watchglass.toml"), config).unwrap();
+    assert!(!output(dir.path(), &["check", "config"]).1.contains("hunter2"));
+    let unknown = "[[collector]]\nplugin = \"app\"\nbearer_token = \"secret:tok\"\n";
+    check(unknown, &["watchglass.toml:1", "there is no secret `tok` in [secrets]"]);
+}
+
+#[test]
 fn a_port_in_use() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

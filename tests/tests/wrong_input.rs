@@ -68,6 +68,21 @@ fn a_secret_in_plain_is_refused_and_not_shown() {
 }
 
 #[test]
+fn options_and_grants_that_a_plugin_does_not_take() {
+    let plugins = format!("[plugins]\ndir = \"{}\"\n", plugins_dir().display());
+    let with = |rest: &str| format!("{plugins}[[collector]]\n{rest}\n");
+    check(
+        &with("plugin = \"node\"\nsample_limit = 9\n[collector.config]\nenabel = [\"cpu\"]"),
+        &["watchglass.toml:3", "enabel"],
+    );
+    check(&with("plugin = \"node\""), &["watchglass.toml:3", "files:/proc"]);
+    check(
+        &with("plugin = \"redis\"\ntargets = [\"a:1\"]\nfollow_redirects = false"),
+        &["watchglass.toml:3", "has no option `follow_redirects`"],
+    );
+}
+
+#[test]
 fn a_port_in_use() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();

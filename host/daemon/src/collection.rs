@@ -9,13 +9,12 @@ use arc_swap::ArcSwap;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use watchglass_model::{Labels, SampleBatch, TimeMs};
-use watchglass_plugin::{Collector, CollectorSpec, Evidence, Folder, Host, Kind, Plugin};
+use watchglass_plugin::{Collector, Evidence, Folder, Host, Kind, Plugin};
 use watchglass_store::Store;
 use watchglass_targets::{Schedule, Target, TargetState};
 
 use crate::collector_plan::{Plan, plan};
 use crate::config::Config;
-use crate::config::references::references;
 use crate::evaluation::Evaluation;
 use crate::metrics::{Counters, Metric, metric};
 use crate::scrape::{Scrape, TargetHealth};
@@ -231,7 +230,7 @@ impl Collection {
         for plan in plans {
             let name = plan.options.job.clone();
             let before = old.remove(&name);
-            let job = self.job(plan, before, config).await;
+            let job = self.job(plan, before).await;
             jobs.insert(name, job);
         }
         for (name, job) in old {
@@ -240,7 +239,7 @@ impl Collection {
         lock(&self.inner).jobs = jobs;
     }
 
-    async fn job(&self, plan: Plan, before: Option<Job>, config: &Config) -> Job {
+    async fn job(&self, plan: Plan, before: Option<Job>) -> Job {
         let name = plan.options.job.clone();
         let plugin = match self.plugin(&plan.entry.plugin) {
             Ok(plugin) => plugin,
@@ -254,7 +253,7 @@ impl Collection {
             }
             // Only its plugin is new: the next calls are made to the new one, targets and their state stay.
             let same_plan = before.plan == plan;
-            match (same_plan, &before.running, self.collector(&plan, &plugin, config).await) {
+            match (same_plan, &before.running, self.collector(&plan, &plugin).await) {
                 (true, Ok(running), Ok(collector)) => {
                     running.collector.store(Arc::new(collector));
                     tracing::info!(collector = name, version = plugin.manifest.version, "the plugin was swapped");
@@ -268,7 +267,7 @@ impl Collection {
                 (_, _, Err(e)) => return self.failed(plan, Some(before), hash, e),
             }
         }
-        match self.collector(&plan, &plugin, config).await {
+        match self.collector(&plan, &plugin).await {
             Ok(collector) => self.start(plan, hash, collector, None),
             Err(e) => self.failed(plan, None, hash, e),
         }
@@ -285,20 +284,8 @@ impl Collection {
         Job { plan, hash, running: Err(error) }
     }
 
-    async fn collector(&self, plan: &Plan, plugin: &Arc<Plugin>, config: &Config) -> Result<Collector, String> {
-        if plugin.kind != Kind::Collector {
-            return Err(format!("plugin `{}` is a rule plugin\nhint: name it in a [[rule_plugin]]", plan.entry.plugin));
-        }
-        let own = plan.config(plugin)?;
-        let spec = CollectorSpec {
-            name: plan.options.job.clone(),
-            config_json: own.to_string(),
-            grants: plan.grants(&own)?,
-            has_targets: plan.has_targets(),
-            limits: plan.limits(),
-            secrets: config.secrets(&references(&own)),
-        };
-        self.host.collector(Arc::clone(plugin), spec).await.map_err(|e| e.to_string())
+    async fn collector(&self, plan: &Plan, plugin: &Arc<Plugin>) -> Result<Collector, String> {
+        self.host.collector(Arc::clone(plugin), plan.spec(plugin)?).await.map_err(|e| e.to_string())
     }
 
     /// Starts a job's targets. Those that ran before under the same labels keep what they know; the others end.

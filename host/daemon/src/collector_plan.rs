@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use watchglass_plugin::{Grant, Grants, Kind, Limits, Plugin};
+use watchglass_plugin::{CollectorSpec, Grant, Grants, Kind, Limits, Plugin, Secrets};
 use watchglass_targets::{JobOptions, Resolved, SampleOptions, Target, TargetGroup, read_file_sd, resolve};
 
 use crate::config::Config;
@@ -27,12 +27,17 @@ pub(crate) struct Plan {
     pub(crate) samples: SampleOptions,
     /// Where targets are listed, files read.
     pub(crate) groups: Vec<TargetGroup>,
+    /// Where the secrets come from that the plugin may ask for.
+    secrets: Secrets,
 }
 
 impl PartialEq for Plan {
     fn eq(&self, other: &Self) -> bool {
         let options = |o: &JobOptions| (o.interval_ms, o.timeout_ms);
-        self.entry == other.entry && options(&self.options) == options(&other.options) && self.groups == other.groups
+        self.entry == other.entry
+            && options(&self.options) == options(&other.options)
+            && self.groups == other.groups
+            && self.secrets == other.secrets
     }
 }
 
@@ -91,7 +96,8 @@ impl Plan {
             always_scrape_classic_histograms: entry.always_scrape_classic_histograms,
             legacy_names: entry.metric_name_validation_scheme == NameValidation::Legacy,
         };
-        let mut plan = Plan { entry, options, samples, groups: Vec::new() };
+        let secrets = config.secrets(&references::references(&references::as_json(&entry)));
+        let mut plan = Plan { entry, options, samples, groups: Vec::new(), secrets };
         plan.groups = plan.groups(config);
         plan
     }
@@ -159,8 +165,24 @@ impl Plan {
         resolved
     }
 
+    /// What the host makes the collector of. The error says what is wrong with the options, before the plugin is asked.
+    pub(crate) fn spec(&self, plugin: &Plugin) -> Result<CollectorSpec, String> {
+        if plugin.kind != Kind::Collector {
+            return Err(format!("plugin `{}` is a rule plugin\nhint: name it in a [[rule_plugin]]", self.entry.plugin));
+        }
+        let config = self.config(plugin)?;
+        Ok(CollectorSpec {
+            name: self.options.job.clone(),
+            config_json: config.to_string(),
+            grants: self.grants(&config)?,
+            has_targets: self.has_targets(),
+            limits: self.limits(),
+            secrets: self.secrets.clone(),
+        })
+    }
+
     /// What the plugin is handed as its configuration: [collector.config], and the keys of a scrape_config that are the plugin's to obey.
-    pub(crate) fn config(&self, plugin: &Plugin) -> Result<Value, String> {
+    fn config(&self, plugin: &Plugin) -> Result<Value, String> {
         let (entry, schema) = (&self.entry, &plugin.manifest.config_schema);
         if schema.is_empty() && !entry.config.is_empty() {
             return Err(format!("plugin `{}` takes no [collector.config]", entry.plugin));
@@ -201,7 +223,7 @@ impl Plan {
     }
 
     /// The grants of the configuration, with what naming a thing in an option grants: secrets, the proxy, the server of tokens.
-    pub(crate) fn grants(&self, config: &Value) -> Result<Grants, String> {
+    fn grants(&self, config: &Value) -> Result<Grants, String> {
         let mut grants = Grants::parse(&self.entry.grants).map_err(|e| e.to_string())?.list().to_vec();
         grants.extend(references::references(config).into_iter().map(Grant::Secret));
         for place in ["/proxy_url", "/oauth2/token_url", "/oauth2/proxy_url"] {

@@ -28,7 +28,7 @@ impl std::fmt::Debug for Secret {
 const MAX_FILE: u64 = 1 << 20;
 
 /// The secrets that a collector's configuration names.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Secrets(
     /// By name.
     pub BTreeMap<String, Secret>,

@@ -1,11 +1,16 @@
 //! `watchglass check`: files, without running anything.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Subcommand;
+use watchglass_plugin::{Host, HostOptions};
 use watchglass_promql::ParserOptions;
 
 use super::{Failure, print};
+use crate::collector_plan::plan;
+use crate::config::Config;
 use crate::daemon::{Overrides, load};
 
 #[derive(Subcommand)]
@@ -60,12 +65,9 @@ fn warn_of_receivers(config: &watchglass_notify::config::AlertmanagerConfig) {
 fn config(file: &std::path::Path) -> Result<(), Failure> {
     let loaded = load(Some(file), &Overrides::default()).map_err(|e| Failure::Bad(e.to_string()))?;
     warn_of_receivers(&loaded.alertmanager);
-    let dir = loaded.config.plugins_dir();
-    for entry in &loaded.config.file.collector {
-        let path = dir.join(format!("{}.wasm", entry.value.plugin));
-        if !path.is_file() {
-            eprintln!("warning: collector `{}`: there is no {}", entry.value.job(), path.display());
-        }
+    let problems = super::runtime()?.block_on(collectors(&loaded.config))?;
+    if !problems.is_empty() {
+        return Err(Failure::Bad(problems.join("\n")));
     }
     let rules: usize = loaded.groups.iter().map(|g| g.rules.len()).sum();
     print(&format!(
@@ -102,4 +104,35 @@ fn rules(files: &[PathBuf]) -> Result<(), Failure> {
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(Failure::Bad(errors.join("\n"))) }
+}
+
+/// Asks each collector's plugin whether it takes its options and has its grants; gives what is wrong. A plugin that is not there is warned of:
+/// a configuration may be checked elsewhere than it runs.
+async fn collectors(config: &Config) -> anyhow::Result<Vec<String>> {
+    let host = Host::new(HostOptions::new(config.cache_dir()))?;
+    let (dir, file) = (config.plugins_dir(), &config.file.collector);
+    let (mut loaded, mut problems) = (Vec::new(), Vec::new());
+    for name in file.iter().map(|e| &e.value.plugin).collect::<BTreeSet<_>>() {
+        let path = dir.join(format!("{name}.wasm"));
+        if !path.is_file() {
+            eprintln!("warning: there is no {}; its options and grants were not checked", path.display());
+            continue;
+        }
+        match host.load(&path).await {
+            Ok(plugin) => loaded.push(plugin),
+            Err(e) => problems.push(e.to_string()),
+        }
+    }
+    // The entries of the file come first, each in its place.
+    for (entry, plan) in file.iter().zip(plan(config, &loaded)) {
+        let Some(plugin) = loaded.iter().find(|p| p.file_stem() == entry.value.plugin) else { continue };
+        let made = match plan.spec(plugin) {
+            Ok(spec) => host.collector(Arc::clone(plugin), spec).await.map(drop).map_err(|e| e.to_string()),
+            Err(e) => Err(e),
+        };
+        if let Err(e) = made {
+            problems.push(config.at(entry, format!("collector `{}`: {e}", entry.value.job())).to_string());
+        }
+    }
+    Ok(problems)
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use watchglass_model::Labels;
 use watchglass_plugin::Secrets;
-use watchglass_text::TextError;
+use watchglass_text::{Spanned, TextError};
 
 pub(crate) use default::DEFAULT_TOML;
 
@@ -145,6 +145,12 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// An error at an entry of the file.
+    pub(crate) fn at<T>(&self, entry: &Spanned<T>, message: String) -> TextError {
+        let shown = self.path.as_ref().map_or_else(|| "defaults".to_owned(), |p| p.display().to_string());
+        TextError::at(&shown, &self.text, entry.line, entry.column, message)
     }
 
     /// `[web] listen` as an address.

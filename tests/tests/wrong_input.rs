@@ -72,7 +72,7 @@ fn options_and_grants_that_a_plugin_does_not_take() {
     let plugins = format!("[plugins]\ndir = \"{}\"\n", plugins_dir().display());
     let with = |rest: &str| format!("{plugins}[[collector]]\n{rest}\n");
     check(
-        &with("plugin = \"node\"\nsample_limit = 9\n[collector.config]\nenabel = [\"cpu\"]"),
+        &with("plugin = \"node\"\ngrants = [\"files:/proc\", \"files:/sys\"]\n[collector.config]\nenabel = [\"cpu\"]"),
         &["watchglass.toml:3", "enabel"],
     );
     check(&with("plugin = \"node\""), &["watchglass.toml:3", "files:/proc"]);

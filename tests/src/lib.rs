@@ -5,10 +5,12 @@
 mod daemon;
 mod http;
 mod redis;
+mod units;
 
 pub use daemon::{Daemon, plugins_dir, watchglass};
 pub use http::{App, Endpoint, Received, Sink};
 pub use redis::Redis;
+pub use units::Units;
 
 use std::time::{Duration, Instant};
 

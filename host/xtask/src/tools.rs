@@ -13,8 +13,10 @@ struct Needed {
     skipped: &'static str,
 }
 
-const NEEDED: [Needed; 2] = [
+const NEEDED: [Needed; 4] = [
     Needed { program: "redis-server", package: "redis-server", skipped: "tests against a real Redis" },
+    Needed { program: "dbus-daemon", package: "dbus", skipped: "units and sessions over a real D-Bus" },
+    Needed { program: "ip", package: "iproute2", skipped: "the node collector in a world of its own" },
     Needed { program: "openssl", package: "openssl", skipped: "tests that make their own certificates" },
 ];
 

@@ -109,6 +109,8 @@ pub const FLAGS: &[Flag] = &[
         ),
         "fields to show",
     ),
+    flag("pcidevice", "idsfile", Text(""), "the file of names; empty: where distributions keep it"),
+    flag("pcidevice", "names", Switch(false), "show names of classes, vendors and devices as labels"),
     flag("powersupply", "ignored-supplies", Pattern("^$"), "power supplies to leave out"),
     flag("qdisc", "device-include", Pattern(""), "devices to show"),
     flag("qdisc", "device-exclude", Pattern(""), "devices to leave out"),

@@ -3,6 +3,7 @@
 //! Every collector is one file in `collectors`, reads through [`Machine`] alone, and is a line in the table in `collectors/mod.rs`. One that
 //! fails leaves the others: its `node_scrape_collector_success` is 0, and what it had told until then stays.
 
+mod ahead;
 mod collectors;
 mod columns;
 mod dbus;
@@ -43,6 +44,7 @@ impl Collector for Node {
             .may_want(Capability::System, "network-links", "what /proc/net/dev does not have")
             .may_want(Capability::System, "*", "ethtool, wifi, qdisc, network_route and btrfs, where enabled")
             .may_want(Capability::Files, "/usr/lib/os-release", "the distribution's name")
+            .may_want(Capability::Files, "/usr/share/misc/pci.ids", "names of PCI devices, where enabled")
             .may_want(Capability::Files, "/run/udev/data", "models and serial numbers of disks")
             .may_want(Capability::Unix, "/run/dbus/system_bus_socket", "systemd and logind, where enabled");
         for (name, kind, labels) in families::DECLARED {
@@ -78,7 +80,11 @@ impl Collector for Node {
 pub fn run(machine: &Machine, memory: &mut Memory) -> (Batch, Vec<(&'static str, Error)>) {
     let mut batch = Batch::new();
     let mut failures = Vec::new();
-    for c in known().iter().filter(|c| machine.options.enabled(c.name, c.default_on)) {
+    let enabled = |c: &&Known| machine.options.enabled(c.name, c.default_on);
+    let names: Vec<&str> = known().iter().filter(enabled).map(|c| c.name).collect();
+    let files = ahead::Ahead::new(machine, |name| names.contains(&name));
+    let machine = &Machine { files: &files, ..*machine };
+    for c in known().iter().filter(enabled) {
         let watch = clock::Stopwatch::start();
         let result = (c.collect)(machine, memory, &mut batch);
         let labels = [("collector", c.name)];

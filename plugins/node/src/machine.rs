@@ -1,6 +1,6 @@
 //! The machine as collectors see it: files below its roots, system calls, options, the time.
 
-use crate::collectors::cpu;
+use crate::collectors::{cpu, pcidevice};
 use crate::dbus::Stream;
 use crate::options::Options;
 use watchglass_sdk::files::Files;
@@ -145,6 +145,7 @@ impl System for HostSystem {
 #[derive(Debug, Default)]
 pub struct Memory {
     pub(crate) cpu: cpu::Seen,
+    pub(crate) pci_names: pcidevice::ids::Found,
 }
 
 /// The machine during one collection.

@@ -1,19 +1,23 @@
-//! Against a whole recorded machine, family by family, where the conformance data is there.
+//! Against a whole recorded machine, family by family, where the conformance data is there: its recorded lines, and what a real
+//! node_exporter tells of the same files.
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests run natively, where std is the world")]
 
 mod support;
 
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
-use support::{FixtureSystem, comparable, conformance, diff, unpack};
-use watchglass_plugin_node::{Machine, Memory, Options, known, run};
+use support::exporter::{self, Exporter};
+use support::exposition::{Families, comparable, diff};
+use support::flags::config;
+use support::recorded::recorded;
+use support::{FixtureSystem, conformance, skip};
+use watchglass_plugin_node::{Machine, Memory, Options, run};
 use watchglass_sdk::files::StdFiles;
 
-/// Families that may differ, each with its reason. One that does not differ any more fails the test.
+/// Families that may differ from the recording, each with its reason. One that does not differ any more fails the test.
 const KNOWN_DIFFERENCES: &[(&str, &str)] = &[];
 
-/// Families that the recording leaves out.
+/// What the recording leaves out.
 const HELD_OUT: &[&str] = &[
     "node_arp_",
     "node_bonding_",
@@ -46,99 +50,149 @@ const HELD_OUT: &[&str] = &[
     "testmetric",
 ];
 
+/// What node_exporter 1.11.1 tells otherwise than 1.12, which we follow.
+const NEWER: &[(&str, &str)] = &[
+    ("node_dmmultipath_", "new in 1.12"),
+    ("node_edac_channel_", "new in 1.12: errors by channel"),
+    ("node_ksmd_general_profit_bytes", "new in 1.12"),
+    ("node_mountstats_nfs_mountpoint_info", "new in 1.12"),
+    ("node_hwmon_chip_names", "1.11 gives several monitors of one device the same name"),
+    ("node_hwmon_pwm_enable", "the same: one series of two is left"),
+    ("node_hwmon_temp_celsius", "the same: one series of three is left"),
+];
+
+/// Flags to set beside the recording's, a set for each run, so that more of the collectors is seen.
+const VARIANTS: &[&[&str]] = &[
+    &[],
+    &[
+        "--collector.pcidevice.names",
+        "--collector.pcidevice.idsfile=TEMP/pci.ids",
+        "--collector.rapl.enable-zone-label",
+    ],
+    &[
+        "--collector.pcidevice.names",
+        "--collector.pcidevice.idsfile=TEMP/none",
+        "--no-collector.cpufreq",
+        "--no-collector.cpu.guest",
+    ],
+    &[
+        "--collector.ipvs.backend-labels=local_port,proto",
+        "--collector.interrupts.name-exclude=^(NMI|LOC|1;)",
+        "--no-collector.interrupts.include-zeros",
+    ],
+    &[
+        "--collector.ipvs.backend-labels=",
+        "--collector.netstat.fields=.*",
+        "--collector.vmstat.fields=.*",
+        "--collector.slabinfo.slabs-include=^tcp",
+    ],
+    &[
+        "--collector.swap",
+        "--collector.drm",
+        "--collector.diskstats.device-exclude=^$",
+        "--collector.hwmon.sensor-exclude=;temp1",
+    ],
+    &[
+        "--collector.slabinfo.slabs-exclude=tcp",
+        "--collector.powersupply.ignored-supplies=^BAT",
+        "--collector.tapestats.ignored-devices=.*",
+    ],
+    &["--collector.textfile.directory=TEMP/textfile/client_side_timestamp"],
+    &["--collector.textfile.directory=TEMP/textfile/different_metric_types"],
+    &["--collector.textfile.directory=TEMP/textfile/*_extra_dimension"],
+    &["--collector.textfile.directory=TEMP/textfile/histogram"],
+    &["--collector.textfile.directory=TEMP/textfile/inconsistent_metrics"],
+    &["--collector.textfile.directory=TEMP/textfile/metrics_merge_different_help"],
+    &["--collector.textfile.directory=TEMP/textfile/metrics_merge_empty_help"],
+    &["--collector.textfile.directory=TEMP/textfile/metrics_merge_no_help"],
+    &["--collector.textfile.directory=TEMP/textfile/metrics_merge_same_help"],
+    &["--collector.textfile.directory=TEMP/textfile/no_metric_files"],
+    &["--collector.textfile.directory=TEMP/textfile/nonexistent_path"],
+    &["--collector.textfile.directory=TEMP/textfile/summary"],
+];
+
+fn not_compared(name: &str) -> bool {
+    let changing =
+        ["go_", "process_", "promhttp_", "node_exporter_build_info", "node_scrape_collector_duration_seconds"];
+    let times = ["node_textfile_mtime_seconds", "node_time_zone", "node_time_seconds"];
+    changing.iter().chain(&times).any(|p| name.starts_with(p))
+        || (name.starts_with("node_network_")
+            && (name.ends_with("_bytes_total") || name.ends_with("_packets_total"))
+            && !name.contains("drop"))
+}
+
+/// A flag's name, without its value and its `no-`.
+fn name(flag: &str) -> &str {
+    let name = flag.split('=').next().unwrap_or(flag).trim_start_matches("--");
+    name.strip_prefix("no-").unwrap_or(name)
+}
+
+/// What we tell of the recorded machine.
+fn ours(flags: &[String], temp: &Path) -> Families {
+    let options = Options::decode(&config(flags)).unwrap();
+    let system = FixtureSystem { dir: temp.to_path_buf() };
+    let machine = Machine::new(&StdFiles, &system, &options, 1_700_000_000_000, u64::MAX);
+    let (batch, failures) = run(&machine, &mut Memory::default());
+    if std::env::var_os("WATCHGLASS_SHOW").is_some() {
+        eprintln!("failures: {failures:#?}");
+    }
+    comparable(&batch.to_text(), not_compared)
+}
+
+/// Fails where families differ that may not, or may and do not.
+fn judge(what: &str, differing: &BTreeMap<String, Vec<String>>, known: &[(&str, &str)], heal: bool) {
+    if std::env::var_os("WATCHGLASS_SHOW").is_some() {
+        differing.iter().for_each(|(name, lines)| eprintln!("{name}: {:#?}", lines.iter().take(8).collect::<Vec<_>>()));
+    }
+    let unknown: Vec<_> = differing.iter().filter(|(n, _)| !known.iter().any(|k| n.starts_with(k.0))).collect();
+    let first: Vec<_> =
+        unknown.iter().map(|(n, lines)| (n, lines.iter().take(8).collect::<Vec<_>>())).take(5).collect();
+    assert!(unknown.is_empty(), "{what}: {} families differ, the first: {first:#?}", unknown.len());
+    let healed: Vec<_> = known.iter().filter(|k| heal && !differing.keys().any(|n| n.starts_with(k.0))).collect();
+    assert!(healed.is_empty(), "{what}: these agree now, take them off the list: {healed:?}");
+}
+
 #[test]
 fn the_recorded_machine_gives_the_recorded_lines() {
     let Some(dir) = conformance("node_exporter") else { return };
     let temp = tempfile::tempdir().unwrap();
-    let config = config(&dir, temp.path());
-    let options = Options::decode(&config).unwrap();
-    let fixtures = dir.join("fixtures");
-    let system = FixtureSystem { dir: fixtures };
-    let machine = Machine::new(&StdFiles, &system, &options, 1_700_000_000_000, u64::MAX);
-    let (batch, failures) = run(&machine, &mut Memory::default());
+    let flags = recorded(&dir, temp.path());
     let expected = std::fs::read_to_string(dir.join("expected.txt")).unwrap();
-    let expected = expected.replace("collector/fixtures/sys", &temp.path().join("sys").to_string_lossy());
-    let (mut ours, theirs) = (comparable(&batch.to_text()), comparable(&expected));
+    let expected = expected.replace("collector/fixtures", &temp.path().to_string_lossy());
+    let (mut ours, theirs) = (ours(&flags, temp.path()), comparable(&expected, not_compared));
     // The recording has the lines of two thirds of the collectors.
     ours.retain(|name, _| theirs.contains_key(name) || !HELD_OUT.iter().any(|p| name.starts_with(p)));
     let differing = diff(&ours, &theirs);
-    if std::env::var_os("WATCHGLASS_SHOW").is_some() {
-        for (name, lines) in &differing {
-            for l in lines.iter().take(8) {
-                eprintln!("{name}: {l}");
-            }
-        }
-        eprintln!("failures: {failures:#?}");
-    }
-    let known: BTreeMap<&str, &str> = KNOWN_DIFFERENCES.iter().copied().collect();
-    let unknown: Vec<_> = differing.iter().filter(|(n, _)| !known.contains_key(n.as_str())).collect();
-    let healed: Vec<_> = known.keys().filter(|n| !differing.contains_key(**n)).collect();
-    eprintln!(
-        "{} of {} families agree",
-        theirs.len() - differing.keys().filter(|n| theirs.contains_key(*n)).count(),
-        theirs.len()
-    );
-    assert!(
-        unknown.is_empty(),
-        "{} families differ, the first: {:#?}",
-        unknown.len(),
-        unknown.iter().take(3).collect::<Vec<_>>()
-    );
-    assert!(healed.is_empty(), "these agree now, take them off the list: {healed:?}");
+    let agree = theirs.len() - differing.keys().filter(|n| theirs.contains_key(*n)).count();
+    eprintln!("{agree} of {} families agree", theirs.len());
+    judge("the recording", &differing, KNOWN_DIFFERENCES, true);
 }
 
-/// The flags of the recording's own run, as this plugin's config.
-fn config(dir: &Path, temp: &Path) -> serde_json::Value {
-    let flags = std::fs::read_to_string(dir.join("e2e-flags.txt")).unwrap();
-    let wanted: Vec<&str> = flags
-        .lines()
-        .skip_while(|l| !l.starts_with("collectors enabled"))
-        .skip(1)
-        .take_while(|l| l.starts_with("  "))
-        .map(str::trim)
-        .collect();
-    let fixtures = dir.join("fixtures");
-    let path = |p: &str| fixtures.join(p).to_string_lossy().into_owned();
-    // Git keeps neither empty folders nor every link: the archives have the whole trees.
-    unpack(&dir.join("sys.ttar"), temp);
-    unpack(&dir.join("udev.ttar"), temp);
-    let enable: Vec<&str> = wanted.iter().copied().filter(|n| known().iter().any(|c| c.name == *n)).collect();
-    let mut config = json!({
-        "enable": enable,
-        "disable": ["filesystem", "timex", "uname", "netstat", "selinux"],
-        "path": {"procfs": linked_proc(&fixtures.join("proc"), temp), "sysfs": temp.join("sys"), "rootfs": fixtures, "udev.data": temp.join("udev/data")},
-        "arp": {"device-exclude": "nope", "netlink": false},
-        "bcache": {"priorityStats": true},
-        "cpu": {"info": true, "info.flags-include": "^(aes|avx.?|constant_tsc)$", "info.bugs-include": "^(cpu_meltdown|spectre_.*|mds)$"},
-        "hwmon": {"chip-include": "(applesmc|asus_nb_wmi|coretemp|hwmon4|ieee80211|nct6779)"},
-        "netclass": {"ignore-invalid-speed": true, "ignored-devices": "(dmz|int)"},
-        "netdev": {"device-include": "lo"},
-        "qdisc": {"device-include": "(wlan0|eth0)", "fixtures": path("qdisc/")},
-        "stat": {"softirq": true},
-        "sysctl": {"include": ["fs.file-nr", "fs.file-nr:total,current,max", "kernel.threads-max"], "include-info": "kernel.seccomp.actions_avail"},
-        "textfile": {"directory": path("textfile/two_metric_files/")},
-        "wifi": {"fixtures": path("wifi")},
-    });
-    // What the flags name is set; what is set and has no collector yet would be refused as unknown, which is what the test is for.
-    let enabled = config["enable"].as_array().unwrap().len();
-    assert_eq!(
-        enabled,
-        wanted.len(),
-        "collectors that do not exist: {:?}",
-        wanted.iter().filter(|n| !enable.contains(n)).collect::<Vec<_>>()
-    );
-    config["disable"].as_array_mut().unwrap().retain(|n| !wanted.contains(&n.as_str().unwrap()));
-    config
-}
-
-/// procfs with the link that git did not keep: `self`.
-fn linked_proc(proc: &Path, temp: &Path) -> std::path::PathBuf {
-    let to = temp.join("proc");
-    std::fs::create_dir_all(&to).unwrap();
-    for entry in std::fs::read_dir(proc).unwrap() {
-        let entry = entry.unwrap();
-        let from = if entry.file_name() == "self" { proc.join("10") } else { entry.path() };
-        std::os::unix::fs::symlink(from, to.join(entry.file_name())).unwrap();
+#[test]
+fn a_real_node_exporter_tells_the_same_of_the_recorded_machine() {
+    let Some(dir) = conformance("node_exporter") else { return };
+    let Some(program) = exporter::find() else { return skip("no node_exporter in WATCHGLASS_PEERS or on PATH") };
+    let temp = tempfile::tempdir().unwrap();
+    let recorded = recorded(&dir, temp.path());
+    for variant in VARIANTS {
+        let variant: Vec<String> = variant.iter().map(|f| f.replace("TEMP", &temp.path().to_string_lossy())).collect();
+        let mut flags = recorded.clone();
+        // node_exporter takes no flag twice.
+        flags.retain(|f| !variant.iter().any(|v| name(v) == name(f)));
+        flags.extend(variant.iter().cloned());
+        let ours = ours(&flags, temp.path());
+        // Debian's build has systemd on by default.
+        flags.push("--no-collector.systemd".to_owned());
+        let exporter = Exporter::start(&program, &flags, &[]);
+        let theirs = comparable(&exporter.scrape(), not_compared);
+        let mut differing = diff(&ours, &theirs);
+        // A collector that it does not know yet.
+        differing.retain(|name, lines| {
+            lines.retain(|l| name != "node_scrape_collector_success" || !l.contains("\"dmmultipath\""));
+            !lines.is_empty()
+        });
+        eprintln!("{variant:?}: {} families, {} of them differ", theirs.len(), differing.len());
+        assert!(theirs.len() > 800, "{variant:?}: node_exporter told {} families only", theirs.len());
+        judge(&format!("{variant:?}"), &differing, NEWER, exporter.version == "1.11.1" && variant.is_empty());
     }
-    to
 }

@@ -188,3 +188,104 @@ fn junk_in_any_file_is_a_fault_of_its_collector_alone() {
         }
     }
 }
+
+/// A machine on which one file is listed, and gone when it is read.
+struct Vanishing<'m> {
+    made: &'m Made,
+    gone: &'m str,
+}
+
+impl Files for Vanishing<'_> {
+    fn read(&self, path: &str, max: u32) -> Result<Vec<u8>, Error> {
+        if path == self.gone { Err(Error::NotFound(path.to_owned())) } else { self.made.read(path, max) }
+    }
+    fn read_many(&self, paths: &[String], max: u32) -> Vec<Result<Vec<u8>, Error>> {
+        paths.iter().map(|p| self.read(p, max)).collect()
+    }
+    fn list_dir(&self, path: &str) -> Result<Vec<Entry>, Error> {
+        self.made.list_dir(path)
+    }
+    fn read_link(&self, path: &str) -> Result<String, Error> {
+        self.made.read_link(path)
+    }
+    fn metadata(&self, path: &str) -> Result<Stat, Error> {
+        self.made.metadata(path)
+    }
+    fn disk_usage(&self, mount_point: &str, timeout_ms: u32) -> Result<Usage, Error> {
+        self.made.disk_usage(mount_point, timeout_ms)
+    }
+}
+
+#[test]
+fn what_vanishes_between_listing_and_reading_leaves_its_neighbours() {
+    // Of each pair one goes; the other must still be told, and the collector must not have failed.
+    let pairs = [
+        (
+            "processes",
+            "/proc/7/stat",
+            "7 (x) S 1 2 3 0 -1 4 5 6 7 8 9 10 11 12 20 0 3 0 9\n",
+            "/proc/8/stat",
+            "node_processes_pids",
+            1.0,
+        ),
+        (
+            "hwmon",
+            "/sys/class/hwmon/hwmon0/temp1_input",
+            "1000",
+            "/sys/class/hwmon/hwmon0/temp2_input",
+            "node_hwmon_temp_celsius",
+            1.0,
+        ),
+        ("netclass", "/sys/class/net/eth0/mtu", "1500", "/sys/class/net/eth1/mtu", "node_network_mtu_bytes", 1_500.0),
+        (
+            "thermal_zone",
+            "/sys/class/thermal/thermal_zone0/temp",
+            "1000",
+            "/sys/class/thermal/thermal_zone1/temp",
+            "node_thermal_zone_temp",
+            1.0,
+        ),
+        (
+            "powersupplyclass",
+            "/sys/class/power_supply/A/capacity",
+            "9",
+            "/sys/class/power_supply/B/capacity",
+            "node_power_supply_capacity",
+            9.0,
+        ),
+        ("textfile", "/text/a.prom", "a 1\n", "/text/b.prom", "a", 1.0),
+    ];
+    for (collector, gone, content, kept, family, value) in pairs {
+        let made = Made::default()
+            .with("/proc/sys/kernel/threads-max", "1\n")
+            .with("/proc/sys/kernel/pid_max", "1\n")
+            .with("/sys/class/thermal/thermal_zone1/type", "x\n")
+            .with(gone, content)
+            .with(kept, content);
+        let (batch, failures) = collect(&Vanishing { made: &made, gone }, &mut Memory::default());
+        let text = batch.to_text();
+        let told: Vec<&str> = text.lines().filter(|l| l.split(['{', ' ']).next() == Some(family)).collect();
+        let values: Vec<f64> = told.iter().filter_map(|l| l.rsplit(' ').next()?.parse().ok()).collect();
+        assert_eq!(values, [value], "{collector} without {gone}: {told:?}");
+        assert!(!failures.contains(&collector), "{collector} failed for {gone}");
+    }
+}
+
+#[test]
+fn counters_that_wrap_are_told_as_they_are() {
+    let machine = |received: u64, sectors: u64| {
+        Made::default()
+            .with("/proc/net/dev", format!("a\nb\neth0: {received} 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n"))
+            .with("/proc/diskstats", format!("8 0 sda 1 2 {sectors} 4 5 6 7 8 9 10 11\n"))
+    };
+    let options = Options::decode(&json!({"netdev": {"netlink": false}})).unwrap();
+    let system = FixtureSystem { dir: std::path::PathBuf::new() };
+    let mut memory = Memory::default();
+    // A counter of 32 bits at its end, then behind it; one of 64 bits at its end, and the biggest that sectors can be.
+    for (received, sectors) in [(u64::from(u32::MAX), 7), (5, u64::from(u32::MAX) + 1), (u64::MAX, u64::MAX)] {
+        let made = machine(received, sectors);
+        let (batch, _) = run(&Machine::new(&made, &system, &options, 0, u64::MAX), &mut memory);
+        assert_eq!(batch.get("node_network_receive_bytes_total", &[("device", "eth0")]), Some(received as f64));
+        assert_eq!(batch.get("node_disk_read_bytes_total", &[("device", "sda")]), Some(sectors as f64 * 512.0));
+    }
+}

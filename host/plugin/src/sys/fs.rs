@@ -21,6 +21,10 @@ const MAX_PATH: usize = 4096;
 /// Entries of one directory.
 const MAX_ENTRIES: usize = 1_000_000;
 
+/// A file of sysfs or of a cgroup that gives less at the first question has given all: the kernel fills a page (filesystems/sysfs,
+/// filesystems/seq_file in its documentation), and leaves it unfilled only for a line that has no room in the rest.
+const WHOLE: usize = 1024;
+
 /// What is read at once.
 const CHUNK: usize = 64 << 10;
 
@@ -69,11 +73,14 @@ impl<'a> Opener<'a> {
     /// A whole file of at most `max` bytes.
     pub(crate) fn read(&mut self, path: &str, max: usize) -> Result<Vec<u8>, Error> {
         let fd = self.open(path, Want::File)?;
-        let stat = fs::fstat(&fd).map_err(|e| of_errno(path, e))?;
         let too_large = || Error::TooLarge(format!("{path}: longer than {max} bytes"));
+        let attribute = path.starts_with("/sys/");
         // Those of procfs say 0, those of sysfs 4096.
-        if stat.st_size as u64 > max as u64 && !path.starts_with("/sys/") && !path.starts_with("/proc/") {
-            return Err(too_large());
+        if !attribute && !path.starts_with("/proc/") {
+            let stat = fs::fstat(&fd).map_err(|e| of_errno(path, e))?;
+            if stat.st_size as u64 > max as u64 {
+                return Err(too_large());
+            }
         }
         self.buffer.resize(CHUNK, 0);
         let mut content = Vec::new();
@@ -89,6 +96,10 @@ impl<'a> Opener<'a> {
                 return Err(too_large());
             }
             content.extend_from_slice(&self.buffer[..n]);
+            // A second question would be much of the cost of the many small ones.
+            if attribute && n < WHOLE {
+                return Ok(content);
+            }
         }
     }
 

@@ -32,9 +32,9 @@ fn family() -> io::Result<Option<u16>> {
     }
 }
 
-/// The wireless devices.
+/// The wireless devices. Error `NotFound`: the kernel knows no wireless devices at all.
 pub(crate) fn interfaces() -> io::Result<Vec<WifiInterface>> {
-    let Some(family) = family()? else { return Ok(Vec::new()) };
+    let Some(family) = family()? else { return Err(io::ErrorKind::NotFound.into()) };
     let mut found: Vec<WifiInterface> =
         ask(GENERIC, family, true, &body(GET_INTERFACE, &[]))?.iter().map(interface).collect();
     for one in found.iter_mut().filter(|i| !i.name.is_empty()) {
@@ -191,7 +191,8 @@ mod tests {
     #[test]
     fn a_machine_without_has_none() -> io::Result<()> {
         if !std::path::Path::new("/sys/class/ieee80211").exists() {
-            assert!(interfaces()?.is_empty() && stations(1).is_err());
+            assert_eq!(interfaces().map_err(|e| e.kind()).err(), Some(io::ErrorKind::NotFound));
+            assert!(stations(1).is_err());
         }
         Ok(())
     }

@@ -47,7 +47,7 @@ pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), 
         for (name, text) in m.all_attributes(&[format!("{dir}/counters")]).into_iter().flatten() {
             let total = text.lines().find_map(|l| l.trim().strip_prefix("since filesystem creation:"));
             if let Some(v) = total.and_then(size) {
-                b.counter(&format!("node_bcachefs_{name}_total"), &format!("bcachefs counter {name} since filesystem creation.")).sample(&[set], v);
+                b.counter(&format!("node_bcachefs_{name}_total"), &format!("Bcachefs counter {name} since filesystem creation.")).sample(&[set], v);
             }
         }
         devices(m, b, &dir, set);

@@ -56,15 +56,20 @@ fn volume(m: &Machine, b: &mut Batch, uuid: &str, asked: Option<&BtrfsVolume>) -
     }
     commits(b, set, text(2).unwrap_or(""));
     let devices = m.sys_names(&format!("{dir}/devices")).unwrap_or_default();
-    let dirs: Vec<String> = devices.iter().map(|d| format!("{dir}/devices/{d}")).collect();
-    for (device, texts) in devices.iter().zip(m.attributes(&dirs, &["size"])) {
-        if let Some(sectors) = texts[0].as_deref().and_then(integer) {
-            b.gauge("node_btrfs_device_size_bytes", "Size of a device that is part of the filesystem.").sample(&[set, ("device", device)], sectors * 512.0);
+    let size = "Size of a device that is part of the filesystem.";
+    // What the file system itself tells of its devices has their identity too.
+    if asked.is_none() {
+        let dirs: Vec<String> = devices.iter().map(|d| format!("{dir}/devices/{d}")).collect();
+        for (device, texts) in devices.iter().zip(m.attributes(&dirs, &["size"])) {
+            if let Some(sectors) = texts[0].as_deref().and_then(integer) {
+                b.gauge("node_btrfs_device_size_bytes", size).sample(&[set, ("device", device)], sectors * 512.0);
+            }
         }
     }
     for d in asked.iter().flat_map(|v| &v.devices) {
         let device = d.path.strip_prefix("/dev/").unwrap_or(&d.path);
         let labels = [set, ("device", device), ("btrfs_dev_uuid", d.uuid.as_str())];
+        b.gauge("node_btrfs_device_size_bytes", size).sample(&labels, d.total_bytes as f64);
         b.gauge("node_btrfs_device_unused_bytes", "Unused bytes unused on a device that is part of the filesystem.")
             .sample(&labels, d.total_bytes.saturating_sub(d.used_bytes) as f64);
         for (kind, value) in [
@@ -83,6 +88,7 @@ fn volume(m: &Machine, b: &mut Batch, uuid: &str, asked: Option<&BtrfsVolume>) -
     Ok(())
 }
 
+/// A kernel before 6.0 does not count commits; then they are zero, as node_exporter has them.
 fn commits(b: &mut Batch, set: (&str, &str), text: &str) {
     for (line, name, kind, help) in [
         ("commits", "commits_total", Kind::Counter, "The total number of commits that have occurred."),
@@ -91,10 +97,8 @@ fn commits(b: &mut Batch, set: (&str, &str), text: &str) {
         ("total_commit_ms", "commit_seconds_total", Kind::Counter, "Sum of the duration of all commits, in seconds."),
     ] {
         let value = text.lines().find_map(|l| l.strip_prefix(line)?.strip_prefix(' ')?.parse::<f64>().ok());
-        if let Some(v) = value {
-            let factor = if line == "commits" { 1.0 } else { 1e-3 };
-            b.family(&format!("node_btrfs_{name}"), kind, help).sample(&[set], v * factor);
-        }
+        let divisor = if line == "commits" { 1.0 } else { 1e3 };
+        b.family(&format!("node_btrfs_{name}"), kind, help).sample(&[set], value.unwrap_or(0.0) / divisor);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Processor time, and what processors are (/proc/stat, /proc/cpuinfo, /sys/devices/system/cpu).
 
 use crate::machine::{Machine, Memory};
-use crate::text::{integer, junk, ranges};
+use crate::text::{float, integer, junk, ranges};
 use std::collections::{BTreeMap, BTreeSet};
 use watchglass_sdk::prelude::*;
 
@@ -25,7 +25,7 @@ pub(crate) fn collect(m: &Machine, memory: &mut Memory, b: &mut Batch) -> Result
     throttles(m, b);
     if let Ok(text) = m.sys_text("devices/system/cpu/isolated") {
         for cpu in ranges(&text) {
-            b.gauge("node_cpu_isolated", "Whether each core is isolated, from /sys/devices/system/cpu/isolated.")
+            b.gauge("node_cpu_isolated", "Whether each core is isolated, information from /sys/devices/system/cpu/isolated.")
                 .sample(&[("cpu", &cpu.to_string())], 1.0);
         }
     }
@@ -120,6 +120,9 @@ fn info(m: &Machine, b: &mut Batch) -> Result<(), Error> {
             ("cachesize", get("cache size")),
         ];
         b.gauge("node_cpu_info", "CPU information from /proc/cpuinfo.").sample(&labels, 1.0);
+        if let Some(mhz) = float(get("cpu MHz")).filter(|_| m.options.enabled("cpufreq", true)) {
+            b.gauge("node_cpu_frequency_hertz", "CPU frequency in hertz from /proc/cpuinfo.").sample(&labels[..3], mhz * 1e6);
+        }
         if i > 0 {
             continue;
         }

@@ -7,10 +7,12 @@ use watchglass_sdk::prelude::*;
 pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), Error> {
     for (name, text) in m.all_attributes(&["devices/system/cpu/vulnerabilities".to_owned()]).into_iter().flatten() {
         let lower = text.to_ascii_lowercase();
-        let (state, mitigation) = match text.split_once(": ") {
-            _ if lower.starts_with("not affected") => ("not affected", ""),
-            Some((_, how)) if lower.starts_with("mitigation") => ("mitigation", how),
-            _ if lower.starts_with("vulnerable") => ("vulnerable", ""),
+        // `Mitigation: PTI`, `Vulnerable: Safe RET, no microcode`, `Not affected`.
+        let detail = text.split_once(": ").map_or("", |t| t.1);
+        let (state, mitigation) = match lower.as_str() {
+            l if l.starts_with("not affected") => ("not affected", ""),
+            l if l.starts_with("mitigation") => ("mitigation", detail),
+            l if l.starts_with("vulnerable") => ("vulnerable", detail),
             _ => ("unknown", ""),
         };
         b.gauge("node_cpu_vulnerabilities_info", "Details of each CPU vulnerability reported by sysfs, its state and what is done about it.")

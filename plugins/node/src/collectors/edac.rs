@@ -31,8 +31,26 @@ pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), 
             put(b, "csrow_correctable", &labels, texts[0].as_deref().and_then(integer));
             put(b, "csrow_uncorrectable", &labels, texts[1].as_deref().and_then(integer));
         }
+        for (row, dir) in rows.iter().zip(&dirs) {
+            channels(m, b, dir, [("controller", controller), ("csrow", row)]);
+        }
     }
     Ok(())
+}
+
+/// The channels of a row: `ch0_ce_count`, `ch0_ue_count`, and the label that names the memory module, where the board's maker gave one.
+fn channels(m: &Machine, b: &mut Batch, dir: &str, row: [(&str, &str); 2]) {
+    let names = m.sys_names(dir).unwrap_or_default();
+    let found = |n: &str| n.strip_prefix("ch")?.strip_suffix("_ce_count").and_then(|n| numbered(n, "")).map(str::to_owned);
+    let channels: Vec<String> = names.iter().filter_map(|n| found(n)).collect();
+    for channel in &channels {
+        let files = ["ce_count", "ue_count", "dimm_label"].map(|f| format!("ch{channel}_{f}"));
+        let texts = m.attributes(&[dir], &files.each_ref().map(String::as_str)).into_iter().next().unwrap_or_default();
+        let text = |i: usize| texts.get(i).and_then(|t| t.as_deref());
+        let labels = [row[0], row[1], ("channel", channel.as_str()), ("dimm_label", text(2).unwrap_or(""))];
+        put(b, "channel_correctable", &labels, text(0).and_then(integer));
+        put(b, "channel_uncorrectable", &labels, text(1).and_then(integer));
+    }
 }
 
 fn put(b: &mut Batch, what: &str, labels: &[(&str, &str)], value: Option<f64>) {
@@ -41,7 +59,9 @@ fn put(b: &mut Batch, what: &str, labels: &[(&str, &str)], value: Option<f64>) {
         "correctable" => "Total correctable memory errors.",
         "uncorrectable" => "Total uncorrectable memory errors.",
         "csrow_correctable" => "Total correctable memory errors for this csrow.",
-        _ => "Total uncorrectable memory errors for this csrow.",
+        "csrow_uncorrectable" => "Total uncorrectable memory errors for this csrow.",
+        "channel_correctable" => "Total correctable memory errors for this channel.",
+        _ => "Total uncorrectable memory errors for this channel.",
     };
     b.counter(&format!("node_edac_{what}_errors_total"), help).sample(labels, value);
 }

@@ -83,15 +83,17 @@ pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), 
 /// `rx_queue_0_packets` is node_ethtool_received_queue_0_packets.
 fn metric(name: &str) -> String {
     let clean = sanitize(name.trim()).to_ascii_lowercase();
-    let words: Vec<&str> = clean
-        .split('_')
-        .filter(|w| !w.is_empty())
-        .map(|w| match w {
-            "rx" => "received",
-            "tx" => "transmitted",
-            w => w,
-        })
-        .collect();
+    let mut words: Vec<&str> = clean.split('_').filter(|w| !w.is_empty()).collect();
+    for (short, long) in [("rx", "received"), ("tx", "transmitted")] {
+        // Of two in a row node_exporter replaces the first alone: tx_tx_timeouts is transmitted_tx_timeouts.
+        let mut replaced = false;
+        for word in &mut words {
+            replaced = *word == short && !replaced;
+            if replaced {
+                *word = long;
+            }
+        }
+    }
     let joined = words.join("_");
     let total = matches!(name, "rx_bytes" | "rx_dropped" | "rx_errors" | "rx_packets" | "tx_bytes" | "tx_errors" | "tx_packets");
     format!("node_ethtool_{joined}{}", if total { "_total" } else { "" })
@@ -105,15 +107,36 @@ fn link(b: &mut Batch, device: (&str, &str), link: &EthtoolLinkInfo) {
             b.gauge(&format!("node_network_{which}_speed_bytes"), &format!("Combination of speeds and features {which} by network device"))
                 .sample(&[device, ("duplex", duplex), ("mode", mode)], f64::from(*mbit) * 1e6 / 8.0);
         }
-        for (bit, name, help) in [
-            (PAUSE, "pause", "If this port pause capability"),
-            (ASYMMETRIC_PAUSE, "asymmetricpause", "If this port asymmetric pause capability"),
+        let does = if which == "supported" { "supports" } else { "offers" };
+        for (bit, name, what) in [
+            (PAUSE, "pause", "pause frames"),
+            (ASYMMETRIC_PAUSE, "asymmetricpause", "asymmetric pause frames"),
+            (AUTONEGOTIATION, "autonegotiate", "autonegotiate"),
         ] {
-            b.gauge(&format!("node_network_{name}_{which}"), help).sample(&[device], f64::from(has(mask, bit)));
+            b.gauge(&format!("node_network_{name}_{which}"), &format!("If this port device {does} {what}"))
+                .sample(&[device], f64::from(has(mask, bit)));
         }
-        b.gauge(&format!("node_network_autonegotiate_{which}"), "If this port autonegotiate capability").sample(&[device], f64::from(has(mask, AUTONEGOTIATION)));
     }
     for (_, port) in PORTS.iter().filter(|p| has(&link.supported, p.0)) {
         b.gauge("node_network_supported_port_info", "Type of ports or PHYs supported by network device").sample(&[device, ("type", port)], 1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::metric;
+
+    #[test]
+    fn names_of_counters() {
+        for (name, wanted) in [
+            ("rx_queue_0_packets", "node_ethtool_received_queue_0_packets"),
+            ("rx_bytes", "node_ethtool_received_bytes_total"),
+            ("tx_tx_timeouts", "node_ethtool_transmitted_tx_timeouts"),
+            ("[3]: tx_bytes", "node_ethtool_3_transmitted_bytes"),
+            ("port.VF_requests", "node_ethtool_port_vf_requests"),
+            ("  err", "node_ethtool_err"),
+        ] {
+            assert_eq!(metric(name), wanted);
+        }
     }
 }

@@ -128,8 +128,8 @@ fn put(b: &mut Batch, chip: &str, sensor: &str, properties: &BTreeMap<String, St
         let shown = if property.is_empty() { "input" } else { property.as_str() };
         let fan_speed = matches!(property.as_str(), "input" | "min" | "max" | "target");
         let (suffix, factor, of) = match (kind, property.as_str()) {
-            (_, "fault" | "alarm") => ("", 1.0, "status"),
-            (_, "beep") => ("_enabled", 1.0, "beep"),
+            (_, "fault" | "alarm") => ("", 1.0, ""),
+            (_, "beep") => ("_enabled", 1.0, ""),
             ("in" | "cpu", _) => ("_volts", 1e-3, "voltage"),
             ("temp", "type") => ("", 1.0, "type"),
             ("temp", _) => ("_celsius", 1e-3, "temperature"),
@@ -147,10 +147,16 @@ fn put(b: &mut Batch, chip: &str, sensor: &str, properties: &BTreeMap<String, St
                 }
                 continue;
             }
-            _ => ("", 1.0, "value"),
+            _ => ("", 1.0, ""),
         };
         let family = if kind == "energy" && suffix == "_joule_total" { Kind::Counter } else { Kind::Gauge };
-        b.family(&format!("{name}{suffix}"), family, &format!("Hardware monitor for {of} ({shown})")).sample(&labels, v * factor);
+        let help = match (of, shown) {
+            (_, "fault" | "alarm") => format!("Hardware sensor {shown} status ({kind})"),
+            (_, "beep") => "Hardware monitor sensor has beeping enabled".to_owned(),
+            ("", _) => format!("Hardware monitor {kind} element {shown}"),
+            _ => format!("Hardware monitor for {of} ({shown})"),
+        };
+        b.family(&format!("{name}{suffix}"), family, &help).sample(&labels, v * factor);
     }
 }
 

@@ -8,6 +8,6 @@ use watchglass_sdk::prelude::*;
 pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), Error> {
     let path = "sys/kernel/hung_task_detect_count";
     let value = number(&m.proc_text(path)?, path)?;
-    b.counter("node_kernel_hung_tasks_total", "Total number of tasks that have been detected as hung since the system boot.").value(value);
+    b.counter("node_kernel_hung_tasks_total", "Total number of tasks that have been detected as hung since the system booted.").value(value);
     Ok(())
 }

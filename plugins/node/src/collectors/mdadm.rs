@@ -42,7 +42,11 @@ pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), 
     }
     let arrays: Vec<String> = m.sys_names("block").unwrap_or_default().into_iter().filter(|n| n.starts_with("md")).collect();
     let dirs: Vec<String> = arrays.iter().map(|n| format!("block/{n}/md")).collect();
-    for (name, texts) in arrays.iter().zip(m.attributes(&dirs, &columns::files(&SYSFS))) {
+    for (name, mut texts) in arrays.iter().zip(m.attributes(&dirs, &columns::files(&SYSFS))) {
+        // Levels without redundancy have no such file, and nothing that could be degraded.
+        if texts[1].is_some() && texts[0].is_none() {
+            texts[0] = Some("0".to_owned());
+        }
         columns::put(b, &SYSFS, &texts, &[("device", name)]);
     }
     Ok(())
@@ -63,7 +67,8 @@ fn parse(text: &str) -> Vec<Array> {
             let (failed, spare) = (marked("(F)"), marked("(S)"));
             let plain = disks.len() as f64 - failed - spare;
             let name = name.trim().to_owned();
-            arrays.push(Array { name, state, active: plain, required: plain, failed, spare, ..Array::default() });
+            let running = if state == "active" { plain } else { 0.0 };
+            arrays.push(Array { name, state, active: running, required: running, failed, spare, ..Array::default() });
             continue;
         }
         let Some(a) = arrays.last_mut() else { continue };
@@ -72,7 +77,8 @@ fn parse(text: &str) -> Vec<Array> {
             a.blocks = words[0].parse().unwrap_or(0.0);
             a.synced = a.blocks;
             // `[required/active]`; levels without redundancy have none.
-            let counts = words.iter().find_map(|w| w.strip_prefix('[')?.strip_suffix(']')?.split_once('/'));
+            // An array that does not run has no disks in use, whatever the line of its last run says.
+            let counts = words.iter().filter(|_| a.state != "inactive").find_map(|w| w.strip_prefix('[')?.strip_suffix(']')?.split_once('/'));
             if let Some((required, active)) = counts
                 && let (Ok(required), Ok(active)) = (required.parse(), active.parse())
             {

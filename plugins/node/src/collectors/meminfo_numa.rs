@@ -19,7 +19,8 @@ pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), 
             let [_, _, name, value, unit @ ..] = words.as_slice() else { continue };
             let value: f64 = value.parse().map_err(|_| junk(line, "meminfo"))?;
             let name = name.trim_end_matches(':').replace('(', "_").replace(')', "");
-            let (name, value) = if unit == ["kB"] { (format!("{name}_bytes"), value * 1024.0) } else { (name, value) };
+            // Bytes, but unlike those of meminfo the names do not say so.
+            let value = if unit == ["kB"] { value * 1024.0 } else { value };
             b.gauge(&format!("node_memory_numa_{name}"), &format!("Memory information field {name}.")).sample(&[("node", node)], value);
         }
         for line in texts[1].iter().flat_map(|t| t.lines()) {

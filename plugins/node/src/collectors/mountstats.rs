@@ -17,10 +17,34 @@ const BYTES: [(&str, &str); 8] = [
 ];
 
 /// In the kernel's order (linux/nfs_iostat.h); the empty one is no longer counted.
-const EVENTS: [&str; 27] = [
-    "inode_revalidate", "dnode_revalidate", "data_invalidate", "attribute_invalidate", "vfs_open", "vfs_lookup", "vfs_access", "vfs_update_page",
-    "vfs_read_page", "vfs_read_pages", "vfs_write_page", "vfs_write_pages", "vfs_getdents", "vfs_setattr", "vfs_flush", "vfs_fsync", "vfs_lock",
-    "vfs_file_release", "", "truncation", "write_extension", "silly_rename", "short_read", "short_write", "jukebox_delay", "pnfs_read", "pnfs_write",
+const EVENTS: [(&str, &str); 27] = [
+    ("inode_revalidate", "Number of times cached inode attributes are re-validated from the server."),
+    ("dnode_revalidate", "Number of times cached dentry nodes are re-validated from the server."),
+    ("data_invalidate", "Number of times an inode cache is cleared."),
+    ("attribute_invalidate", "Number of times cached inode attributes are invalidated."),
+    ("vfs_open", "Number of times files or directories have been opened."),
+    ("vfs_lookup", "Number of times a directory lookup has occurred."),
+    ("vfs_access", "Number of times permissions have been checked."),
+    ("vfs_update_page", "Number of updates (and potential writes) to pages."),
+    ("vfs_read_page", "Number of pages read directly via mmap()'d files."),
+    ("vfs_read_pages", "Number of times a group of pages have been read."),
+    ("vfs_write_page", "Number of pages written directly via mmap()'d files."),
+    ("vfs_write_pages", "Number of times a group of pages have been written."),
+    ("vfs_getdents", "Number of times directory entries have been read with getdents()."),
+    ("vfs_setattr", "Number of times attributes have been set."),
+    ("vfs_flush", "Number of pending writes that have been forcefully flushed to the server."),
+    ("vfs_fsync", "Number of times fsync() has been called on directories and files."),
+    ("vfs_lock", "Number of times locking has been attempted on a file."),
+    ("vfs_file_release", "Number of times files have been closed and released."),
+    ("", ""),
+    ("truncation", "Number of times files have been truncated."),
+    ("write_extension", "Number of times a file has been grown due to writes beyond its existing end."),
+    ("silly_rename", "Number of times a file was removed while still open by another process."),
+    ("short_read", "Number of times the NFS server gave less data than expected while reading."),
+    ("short_write", "Number of times the NFS server wrote less data than expected while writing."),
+    ("jukebox_delay", "Number of times the NFS server indicated EJUKEBOX; retrieving data from offline storage."),
+    ("pnfs_read", "Number of NFS v4.1+ pNFS reads."),
+    ("pnfs_write", "Number of NFS v4.1+ pNFS writes."),
 ];
 
 /// The whole numbers that a double holds exactly.
@@ -78,7 +102,7 @@ pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), 
         let protocol = find("xprt:").split_ascii_whitespace().next().unwrap_or("");
         let labels = [("export", *export), ("protocol", protocol), ("mountaddr", address)];
         let mount = unescape(point);
-        b.gauge("node_mountstats_nfs_mountpoint_info", "Labels an NFS mount's mountpoint.")
+        b.gauge("node_mountstats_nfs_mountpoint_info", "Info metric for an NFS mountpoint.")
             .sample(&[labels[0], labels[1], labels[2], ("mountpoint", &mount)], 1.0);
         if seen.insert(labels) {
             put(b, &labels, rest, find("age:"), find("bytes:"), find("events:"));
@@ -98,8 +122,8 @@ fn put(b: &mut Batch, labels: &[(&str, &str); 3], rest: &[&str], age: &str, byte
     for ((name, help), v) in BYTES.iter().zip(numbers(bytes)) {
         b.counter(&format!("node_mountstats_nfs_{name}"), help).sample(labels, v);
     }
-    for (name, v) in EVENTS.iter().zip(numbers(events)).filter(|e| !e.0.is_empty()) {
-        b.counter(&format!("node_mountstats_nfs_event_{name}_total"), &format!("Number of times the event {name} came.")).sample(labels, v);
+    for ((name, help), v) in EVENTS.iter().zip(numbers(events)).filter(|e| !e.0.0.is_empty()) {
+        b.counter(&format!("node_mountstats_nfs_event_{name}_total"), help).sample(labels, v);
     }
     let transports = rest.iter().filter_map(|l| l.trim().strip_prefix("xprt:"));
     for (index, line) in transports.enumerate() {

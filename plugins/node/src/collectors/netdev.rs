@@ -2,6 +2,7 @@
 
 use crate::machine::{Machine, Memory};
 use crate::text::junk;
+use std::net::IpAddr;
 use watchglass_sdk::prelude::*;
 use watchglass_sdk::system::LinkCounters;
 
@@ -34,13 +35,7 @@ pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), 
     }
     if m.options.on("netdev", "address-info") {
         for a in m.system.network_addresses()?.iter().filter(|a| !filter.ignores(&a.device)) {
-            let scope = match a.scope {
-                0 => "global",
-                200 => "site",
-                253 => "link-local",
-                254 => "interface-local",
-                _ => "nowhere",
-            };
+            let scope = scope(&a.address);
             let labels = [("device", a.device.as_str()), ("address", &a.address), ("netmask", &a.prefix_length.to_string()), ("scope", scope)];
             b.gauge("node_network_address_info", "node network address by device").sample(&labels, 1.0);
         }
@@ -99,6 +94,19 @@ fn counters(c: &LinkCounters, detailed: bool) -> Vec<(&'static str, f64)> {
     all.into_iter().map(|(name, value)| (name, value as f64)).collect()
 }
 
+/// How far an address reaches, told by the address itself.
+fn scope(address: &str) -> &'static str {
+    match address.parse() {
+        Ok(IpAddr::V4(a)) if a.is_loopback() || a.is_link_local() || a.octets()[..3] == [224, 0, 0] => "link-local",
+        // fe80::/10 and multicast of the scopes 1 (the device) and 2 (the link), RFC 4291.
+        Ok(IpAddr::V6(a)) if a.is_loopback() || a.segments()[0] & 0xffc0 == 0xfe80 => "link-local",
+        Ok(IpAddr::V6(a)) if a.segments()[0] & 0xff0f == 0xff02 => "link-local",
+        Ok(IpAddr::V6(a)) if a.segments()[0] & 0xff0f == 0xff01 => "interface-local",
+        Ok(a) if !a.is_unspecified() && !a.is_multicast() => "global",
+        _ => "",
+    }
+}
+
 fn proc_net_dev(m: &Machine) -> Result<Vec<Device>, Error> {
     const NAMES: [&str; 16] = [
         "receive_bytes", "receive_packets", "receive_errs", "receive_drop", "receive_fifo", "receive_frame", "receive_compressed", "receive_multicast",
@@ -115,4 +123,26 @@ fn proc_net_dev(m: &Machine) -> Result<Vec<Device>, Error> {
         devices.push(Device { name: name.trim().to_owned(), alias: String::new(), counters });
     }
     Ok(devices)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_have_a_scope() {
+        for (address, reaches) in [
+            ("127.0.0.1", "link-local"),
+            ("::1", "link-local"),
+            ("169.254.3.4", "link-local"),
+            ("fe80::1", "link-local"),
+            ("10.0.0.1", "global"),
+            ("2001:db8::1", "global"),
+            ("ff01::1", "interface-local"),
+            ("0.0.0.0", ""),
+            ("junk", ""),
+        ] {
+            assert_eq!(scope(address), reaches, "{address}");
+        }
+    }
 }

@@ -4,14 +4,13 @@ use crate::machine::{Machine, Memory};
 use std::collections::BTreeMap;
 use watchglass_sdk::prelude::*;
 
-/// The main table and unicast routes: what `ip route` shows (linux/rtnetlink.h).
-const MAIN: u32 = 254;
+/// Routes to other machines, of every table; not those to ourselves, broadcasts and what is refused (linux/rtnetlink.h).
 const UNICAST: u8 = 1;
 
 /// Collects.
 pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), Error> {
     let mut counts: BTreeMap<String, f64> = BTreeMap::new();
-    for r in m.system.network_routes()?.iter().filter(|r| r.table == MAIN && r.route_type == UNICAST && r.ip_version == 4) {
+    for r in m.system.network_routes()?.iter().filter(|r| r.route_type == UNICAST) {
         let destination = if r.destination.is_empty() { "default".to_owned() } else { format!("{}/{}", r.destination, r.prefix_length) };
         for hop in &r.hops {
             *counts.entry(hop.device.clone()).or_default() += 1.0;
@@ -20,7 +19,7 @@ pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), 
                 ("src", r.source.clone()),
                 ("dest", destination.clone()),
                 ("gw", hop.gateway.clone()),
-                ("priority", if r.priority == 0 { String::new() } else { r.priority.to_string() }),
+                ("priority", r.priority.to_string()),
                 ("proto", protocol(r.protocol)),
                 ("weight", if r.hops.len() > 1 { hop.weight.to_string() } else { String::new() }),
             ];

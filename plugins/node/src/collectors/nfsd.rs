@@ -4,10 +4,10 @@ use crate::collectors::nfs::{V2, V3, line};
 use crate::machine::{Machine, Memory};
 use watchglass_sdk::prelude::*;
 
-/// Operations of NFS 4, numbered as in RFC 7530 from 3 on.
+/// Operations of NFS 4, numbered as in RFC 7530 from 3 on. What has no name here (PutPubFH, PutRootFH) node_exporter does not show.
 const V4: [&str; 37] = [
     "Access", "Close", "Commit", "Create", "DelegPurge", "DelegReturn", "GetAttr", "GetFH", "Link", "Lock", "Lockt", "Locku", "Lookup", "LookupRoot", "Nverify",
-    "Open", "OpenAttr", "OpenConfirm", "OpenDgrd", "PutFH", "PutPubFH", "PutRootFH", "Read", "ReadDir", "ReadLink", "Remove", "Rename", "Renew", "RestoreFH",
+    "Open", "OpenAttr", "OpenConfirm", "OpenDgrd", "PutFH", "", "", "Read", "ReadDir", "ReadLink", "Remove", "Rename", "Renew", "RestoreFH",
     "SaveFH", "SecInfo", "SetAttr", "SetClientID", "SetClientIDConfirm", "Verify", "Write", "RelLockOwner",
 ];
 
@@ -43,9 +43,10 @@ pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), 
     }
     // The line of version 4 begins with its count and the three operations that are none.
     for (name, proto, methods, skip) in [("proc2", "2", &V2[..], 1), ("proc3", "3", &V3[..], 1), ("proc4ops", "4", &V4[..], 4)] {
-        for (method, value) in methods.iter().zip(line(&text, name).iter().skip(skip)) {
+        let named = methods.iter().zip(line(&text, name).into_iter().skip(skip)).filter(|(m, _)| !matches!(**m, "" | "Null"));
+        for (method, value) in named {
             b.counter("node_nfsd_requests_total", "Total number NFSd Requests by method and protocol.")
-                .sample(&[("proto", proto), ("method", method)], *value);
+                .sample(&[("proto", proto), ("method", method)], value);
         }
     }
     if let Some(v) = line(&text, "wdeleg_getattr").first() {

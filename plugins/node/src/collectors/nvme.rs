@@ -31,10 +31,10 @@ pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), 
             b.gauge("node_nvme_namespace_info", "Information about NVMe namespaces. Value is always 1").sample(&[labels[0], labels[1], ("ana_state", ana)], 1.0);
             let block = number(3);
             for (name, help, value) in [
-                ("size_bytes", "Size of the NVMe namespace in bytes. Computed as namespace_size * namespace_logical_block_size", scaled(number(2), block)),
+                ("size_bytes", "Size of the NVMe namespace in bytes. Available in /sys/class/nvme/<device>/<namespace>/size", scaled(number(2), block)),
                 ("capacity_bytes", "Capacity of the NVMe namespace in bytes. Computed as namespace_size * namespace_logical_block_size", scaled(number(2), block)),
                 ("used_bytes", "Used space of the NVMe namespace in bytes. Available in /sys/class/nvme/<device>/<namespace>/nuse", scaled(number(1), block)),
-                ("logical_block_size_bytes", "Logical block size of the NVMe namespace in bytes. Usually 4Kb.", block),
+                ("logical_block_size_bytes", "Logical block size of the NVMe namespace in bytes. Usually 4Kb. Available in /sys/class/nvme/<device>/<namespace>/queue/logical_block_size", block),
             ] {
                 if let Some(v) = value {
                     b.gauge(&format!("node_nvme_namespace_{name}"), help).sample(&labels, v);

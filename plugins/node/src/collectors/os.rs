@@ -18,7 +18,7 @@ pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), 
     let get = |name: &str| fields.get(name).map_or("", String::as_str);
     let names: Vec<String> = FIELDS.iter().map(|f| f.to_ascii_lowercase()).collect();
     let labels: Vec<(&str, &str)> = names.iter().map(String::as_str).zip(FIELDS.iter().map(|f| get(f))).collect();
-    b.gauge("node_os_info", "A metric with a constant '1' value labeled by the fields of os-release.").sample(&labels, 1.0);
+    b.gauge("node_os_info", &format!("A metric with a constant '1' value labeled by {}.", names.join(", "))).sample(&labels, 1.0);
     if let Some(version) = major_minor(get("VERSION_ID")) {
         b.gauge("node_os_version", "Metric containing the major.minor part of the OS version.")
             .sample(&[("id", get("ID")), ("id_like", get("ID_LIKE")), ("name", get("NAME"))], version);

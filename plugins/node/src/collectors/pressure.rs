@@ -27,7 +27,7 @@ pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), 
         let Some(line) = text.lines().find(|l| l.starts_with(kind)) else { continue };
         let total = line.split_ascii_whitespace().find_map(|w| w.strip_prefix("total=")?.parse::<f64>().ok());
         let micros = total.ok_or_else(|| junk(line, file))?;
-        b.counter(&format!("node_pressure_{name}_seconds_total"), help).value(micros / 1e6);
+        b.counter(&format!("node_pressure_{name}_seconds_total"), help).value(micros / 1e3 / 1e3);
     }
     if found { Ok(()) } else { Err(Error::NotFound("pressure".to_owned())) }
 }

@@ -17,7 +17,11 @@ pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), 
             for pair in words.chunks_exact(2) {
                 let value: f64 = pair[1].parse().map_err(|_| junk(line, file))?;
                 let mut put = |name: &str, value| {
-                    b.gauge(&format!("node_sockstat_{protocol}_{name}"), &format!("Number of {protocol} sockets in state {name}.")).value(value);
+                    let help = match protocol {
+                        "sockets" => "Number of IPv4 sockets in use.".to_owned(),
+                        _ => format!("Number of {protocol} sockets in state {name}."),
+                    };
+                    b.gauge(&format!("node_sockstat_{protocol}_{name}"), &help).value(value);
                 };
                 put(pair[0], value);
                 // The kernel counts this memory in pages.

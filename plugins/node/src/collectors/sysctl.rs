@@ -17,8 +17,8 @@ pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), 
                 return Err(Error::BadConfig(format!("sysctl.include `{spec}`: {} fields named, {} found", fields.len(), words.len())));
             }
             Some(fields) => {
-                for (field, word) in fields.iter().zip(&words) {
-                    b.untyped(&format!("{metric}_{}", sanitize(field)), &format!("sysctl {name}, field {field}")).value(number(word)?);
+                for (index, (field, word)) in fields.iter().zip(&words).enumerate() {
+                    b.untyped(&format!("{metric}_{}", sanitize(field)), &format!("sysctl {name}, field {index}")).value(number(word)?);
                 }
             }
             None if words.len() == 1 => {

@@ -29,6 +29,9 @@ pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), 
             b.gauge("node_systemd_version", "Detected systemd version").sample(&[("version", &version)], v);
         }
     }
+    let virtualization = bus.property(TO, PATH, MANAGER, "Virtualization").map_or_else(|_| "unknown".to_owned(), |v| v.text().to_owned());
+    let virtualization = if virtualization.is_empty() { "none" } else { virtualization.as_str() };
+    b.gauge("node_systemd_virtualization_info", "Detected virtualization technology").sample(&[("virtualization_type", virtualization)], 1.0);
     let listed = bus.call(TO, PATH, MANAGER, "ListUnits", &[])?;
     let units: Vec<Unit> = listed.first().map(Value::items).unwrap_or(&[]).iter().filter_map(unit).collect();
     let mut counts = [0.0; STATES.len()];
@@ -68,19 +71,19 @@ fn unit_samples(m: &Machine, bus: &mut Bus, b: &mut Batch, u: &Unit) {
     for state in STATES {
         b.gauge("node_systemd_unit_state", "Systemd unit").sample(&[name, ("state", state), ("type", &kind)], f64::from(state == u.active));
     }
-    let mut put = |on: bool, interface: &str, property: &str, metric: &str, family: Kind, help: &str, factor: f64| {
+    let mut put = |on: bool, interface: &str, property: &str, metric: &str, family: Kind, help: &str, divisor: f64| {
         if !on {
             return;
         }
         let value = bus.property(TO, &u.path, &format!("org.freedesktop.systemd1.{interface}"), property).ok().and_then(|v| v.number());
         // All bits set: there is none, no limit say.
         if let Some(v) = value.filter(|v| *v < u64::MAX as f64) {
-            b.family(&format!("node_systemd_{metric}"), family, help).sample(&[name], v * factor);
+            b.family(&format!("node_systemd_{metric}"), family, help).sample(&[name], v / divisor);
         }
     };
     let flag = |f: &str| m.options.on("systemd", f);
     let (service, socket) = (suffix == "service", suffix == "socket");
-    put(suffix == "timer", "Timer", "LastTriggerUSec", "timer_last_trigger_seconds", Kind::Gauge, "Seconds since epoch of last trigger.", 1e-6);
+    put(suffix == "timer", "Timer", "LastTriggerUSec", "timer_last_trigger_seconds", Kind::Gauge, "Seconds since epoch of last trigger.", 1e6);
     put(socket, "Socket", "NAccepted", "socket_accepted_connections_total", Kind::Counter, "Total number of accepted socket connections", 1.0);
     put(socket, "Socket", "NConnections", "socket_current_connections", Kind::Gauge, "Current number of socket connections", 1.0);
     put(socket, "Socket", "NRefused", "socket_refused_connections_total", Kind::Gauge, "Total number of refused socket connections", 1.0);
@@ -89,7 +92,10 @@ fn unit_samples(m: &Machine, bus: &mut Bus, b: &mut Batch, u: &Unit) {
     let tasks = service && flag("enable-task-metrics");
     put(tasks, "Service", "TasksCurrent", "unit_tasks_current", Kind::Gauge, "Current number of tasks per Systemd unit", 1.0);
     put(tasks, "Service", "TasksMax", "unit_tasks_max", Kind::Gauge, "Maximum number of tasks per Systemd unit", 1.0);
-    let start = flag("enable-start-time-metrics") && u.active == "active";
     let help = "Start time of the unit since unix epoch in seconds.";
-    put(start, "Unit", "ActiveEnterTimestamp", "unit_start_time_seconds", Kind::Gauge, help, 1e-6);
+    let start = flag("enable-start-time-metrics");
+    put(start && u.active == "active", "Unit", "ActiveEnterTimestamp", "unit_start_time_seconds", Kind::Gauge, help, 1e6);
+    if start && u.active != "active" {
+        b.gauge("node_systemd_unit_start_time_seconds", help).sample(&[name], 0.0);
+    }
 }

@@ -1,5 +1,6 @@
 //! Metrics that scripts leave in files: `*.prom` in the folders the operator names (text format 0.0.4).
 
+mod glob;
 mod parse;
 
 use crate::machine::{Machine, Memory};
@@ -14,9 +15,8 @@ const MAX: u32 = 16 << 20;
 pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), Error> {
     let mut failed = false;
     let mut families: BTreeMap<String, Family> = BTreeMap::new();
-    for dir in m.options.list("textfile", "directory") {
-        let dir = dir.trim_end_matches('/');
-        let names = match m.files.list_dir(dir) {
+    for dir in m.options.list("textfile", "directory").into_iter().flat_map(|d| glob::expand(m.files, d)) {
+        let names = match m.files.list_dir(&dir) {
             Ok(entries) => entries.into_iter().map(|e| e.name).filter(|n| n.ends_with(".prom")).collect::<Vec<_>>(),
             Err(e) => {
                 log::warn(&format!("textfile: cannot list {dir}: {}", e.message()));
@@ -26,18 +26,14 @@ pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), 
         };
         let paths: Vec<String> = names.iter().map(|n| format!("{dir}/{n}")).collect();
         for (path, bytes) in paths.iter().zip(m.files.read_many(&paths, MAX)) {
-            let parsed = bytes.map_err(|e| e.message()).and_then(|b| parse(&watchglass_sdk::files::into_text(b)));
-            match parsed.and_then(|new| merge(&mut families, new, path)) {
-                Ok(()) => {
-                    if let Ok(stat) = m.files.metadata(path) {
-                        b.gauge("node_textfile_mtime_seconds", "Unixtime mtime of textfiles successfully read.")
-                            .sample(&[("file", path)], stat.modified as f64 / 1e3);
-                    }
-                }
-                Err(why) => {
-                    log::warn(&format!("textfile: {path}: {why}"));
-                    failed = true;
-                }
+            let read = bytes.map_err(|e| e.message()).and_then(|b| parse(&watchglass_sdk::files::into_text(b)));
+            if let (Ok(_), Ok(stat)) = (&read, m.files.metadata(path)) {
+                b.gauge("node_textfile_mtime_seconds", "Unixtime mtime of textfiles successfully read.")
+                    .sample(&[("file", path)], stat.modified as f64 / 1e3);
+            }
+            if let Err(why) = read.and_then(|new| merge(&mut families, new, path)) {
+                log::warn(&format!("textfile: {path}: {why}"));
+                failed = true;
             }
         }
     }
@@ -48,25 +44,24 @@ pub(crate) fn collect(m: &Machine, _: &mut Memory, b: &mut Batch) -> Result<(), 
     Ok(())
 }
 
-/// Joins a file's families to those of other files. One family must have one kind; the first help text stays.
+/// Joins a file's families to those of other files. A family must have one kind and one help text in all of them: one that has another
+/// is left out of this file, and is an error.
 fn merge(all: &mut BTreeMap<String, Family>, new: BTreeMap<String, Family>, path: &str) -> Result<(), String> {
-    for (name, family) in &new {
-        if let Some(old) = all.get(name)
-            && old.kind != family.kind
-        {
-            return Err(format!("{name} is a {:?} here and a {:?} in another file", family.kind, old.kind));
-        }
-    }
+    let mut wrong = Vec::new();
     for (name, mut family) in new {
-        if family.help.is_empty() {
-            family.help = format!("Metric read from {path}");
-        }
-        match all.get_mut(&name) {
-            Some(old) => old.samples.append(&mut family.samples),
-            None => {
-                all.insert(name, family);
-            }
+        let Some(old) = all.get_mut(&name) else {
+            family.files.push(path.to_owned());
+            all.insert(name, family);
+            continue;
+        };
+        if old.kind != family.kind {
+            wrong.push(format!("{name} is a {:?} here and a {:?} in another file", family.kind, old.kind));
+        } else if !family.help.is_empty() && old.help != family.help {
+            wrong.push(format!("{name} has another help text in another file"));
+        } else {
+            old.samples.append(&mut family.samples);
+            old.files.push(path.to_owned());
         }
     }
-    Ok(())
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
 }

@@ -53,7 +53,7 @@ fn pool(m: &Machine, b: &mut Batch, base: &str, pool: &str) -> Result<(), Error>
             let (titles, values) = (lines.next().unwrap_or(""), lines.next().unwrap_or(""));
             for (title, value) in titles.split_ascii_whitespace().zip(values.split_ascii_whitespace()) {
                 if let Ok(v) = value.parse() {
-                    b.untyped(&format!("node_zfs_zpool_{title}"), &format!("kstat.zfs.misc.{pool}.io.{title}")).sample(&[("zpool", pool)], v);
+                    b.untyped(&format!("node_zfs_zpool_{title}"), &format!("kstat.zfs.misc.io.{title}")).sample(&[("zpool", pool)], v);
                 }
             }
         } else if name == "state" {

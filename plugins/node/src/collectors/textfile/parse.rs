@@ -16,8 +16,11 @@ pub(super) struct Sample {
 #[derive(Clone, Debug)]
 pub(super) struct Family {
     pub(super) kind: Kind,
+    /// What the file says of it; empty: nothing.
     pub(super) help: String,
     pub(super) samples: Vec<Sample>,
+    /// Where it stands.
+    pub(super) files: Vec<String>,
 }
 
 /// Reads a file; the error names the line. Samples may not have a time of their own.
@@ -60,7 +63,7 @@ pub(super) fn parse(text: &str) -> Result<BTreeMap<String, Family>, String> {
 }
 
 fn entry<'f>(families: &'f mut BTreeMap<String, Family>, name: &str) -> &'f mut Family {
-    families.entry(name.to_owned()).or_insert_with(|| Family { kind: Kind::Untyped, help: String::new(), samples: Vec::new() })
+    families.entry(name.to_owned()).or_insert_with(|| Family { kind: Kind::Untyped, help: String::new(), samples: Vec::new(), files: Vec::new() })
 }
 
 /// Finds the histogram or summary that a line belongs to.
@@ -138,8 +141,9 @@ fn quoted(text: &str) -> Result<(String, &str), String> {
 impl Family {
     /// Puts the family into a batch.
     pub(super) fn put(&self, b: &mut Batch, name: &str) {
+        let help = if self.help.is_empty() { format!("Metric read from {}", self.files.join(", ")) } else { self.help.clone() };
         if !matches!(self.kind, Kind::Histogram | Kind::Summary) {
-            let mut family = b.family(name, self.kind, &self.help);
+            let mut family = b.family(name, self.kind, &help);
             for s in &self.samples {
                 let labels: Vec<(&str, &str)> = s.labels.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
                 family.sample(&labels, s.value);
@@ -168,8 +172,8 @@ impl Family {
         }
         for (labels, sum, count, pairs) in groups {
             match self.kind {
-                Kind::Histogram => b.histogram(name, &self.help, &labels, sum, count, &pairs),
-                _ => b.summary(name, &self.help, &labels, sum, count, &pairs),
+                Kind::Histogram => b.histogram(name, &help, &labels, sum, count, &pairs),
+                _ => b.summary(name, &help, &labels, sum, count, &pairs),
             }
         }
     }

@@ -269,6 +269,7 @@ fn a_hung_mount() {
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
     if line.trim() != "up" {
+        child.wait().unwrap();
         return skip("a mount that hangs", "FUSE");
     }
     let config =

@@ -4,11 +4,13 @@
 
 mod daemon;
 mod http;
+mod prometheus;
 mod redis;
 mod units;
 
 pub use daemon::{Daemon, plugins_dir, watchglass};
 pub use http::{App, Endpoint, Received, Sink};
+pub use prometheus::{Prometheus, peer};
 pub use redis::Redis;
 pub use units::Units;
 

@@ -40,6 +40,7 @@ mod lock;
 mod maintain;
 mod mmap;
 mod options;
+mod parallel;
 mod query;
 mod replay;
 mod select;

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::ops::Deref;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::StoreError;
 
@@ -31,5 +32,36 @@ impl Deref for Mapped {
 
     fn deref(&self) -> &[u8] {
         &self.0
+    }
+}
+
+/// A file that is still appended to, mapped beyond its end: what has been written can be read without a system call.
+#[derive(Debug)]
+pub(crate) struct GrowingMap {
+    map: memmap2::MmapRaw,
+    /// Bytes from the beginning that are written and stay as they are.
+    written: AtomicUsize,
+}
+
+impl GrowingMap {
+    /// Maps `length` bytes of a file, of which the first `written` are there.
+    pub(crate) fn open(file: &File, length: usize, written: usize) -> std::io::Result<GrowingMap> {
+        let map = memmap2::MmapOptions::new().len(length).map_raw_read_only(file)?;
+        Ok(GrowingMap { map, written: AtomicUsize::new(written.min(length)) })
+    }
+
+    /// Tells that the file now has this many bytes that will not change, be cut off, or be written over while this lives.
+    pub(crate) fn grown_to(&self, written: usize) {
+        self.written.store(written.min(self.map.len()), Ordering::Release);
+    }
+
+    /// The written bytes from an offset on.
+    pub(crate) fn get(&self, from: usize) -> Option<&[u8]> {
+        let length = self.written.load(Ordering::Acquire).checked_sub(from)?;
+        // SAFETY: `from + length` is `written`, which lies in the mapping, and the mapping lives as long as `self`, from which the slice
+        // borrows. The bytes were in the file before `written` said so, so their pages exist (no SIGBUS), and a shared mapping shows
+        // what was written by `write`. Nothing changes them: the one writer appends behind them, and cuts off no more than what
+        // it failed to append (`HeadChunks::put`). Bytes behind `written`, which do change, are in no slice.
+        Some(unsafe { std::slice::from_raw_parts(self.map.as_ptr().add(from), length) })
     }
 }

@@ -38,6 +38,31 @@ pub(crate) fn in_order(points: &mut Points) {
     }
 }
 
+/// Two lists, each sorted by what `key` gives and with every key once, as one such list. Of two with the same key the second goes into the first.
+pub(crate) fn merged<T, K: Ord + ?Sized>(
+    a: Vec<T>,
+    b: Vec<T>,
+    key: impl Fn(&T) -> &K,
+    join: impl Fn(&mut T, T),
+) -> Vec<T> {
+    if a.is_empty() {
+        return b;
+    }
+    let mut out = Vec::with_capacity(a.len().max(b.len()));
+    let mut b = b.into_iter().peekable();
+    for mut item in a {
+        while let Some(before) = b.next_if(|other| key(other) < key(&item)) {
+            out.push(before);
+        }
+        if let Some(same) = b.next_if(|other| key(other) == key(&item)) {
+            join(&mut item, same);
+        }
+        out.push(item);
+    }
+    out.extend(b);
+    out
+}
+
 /// A series of the answer.
 pub(crate) fn series_data(labels: watchglass_model::Labels, points: Points) -> SeriesData {
     SeriesData { labels, floats: points.floats, histograms: points.histograms, starts: Vec::new() }
@@ -56,6 +81,14 @@ mod tests {
         assert_eq!(words("b|a|b"), Some(vec!["a".to_owned(), "b".to_owned()]));
         assert_eq!(words("a|b.*"), None);
         assert_eq!(words("a(b)"), None);
+    }
+
+    #[test]
+    fn lists_merge_in_order() {
+        let list = |text: &str| text.chars().map(|c| (c, 1)).collect::<Vec<_>>();
+        let both = merged(list("bdf"), list("abcfg"), |p| &p.0, |a, b| a.1 += b.1);
+        assert_eq!(both, [('a', 1), ('b', 2), ('c', 1), ('d', 1), ('f', 2), ('g', 1)]);
+        assert_eq!(merged(Vec::new(), list("ab"), |p| &p.0, |a, b| a.1 += b.1), list("ab"));
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Developer commands: `cargo xtask plugins | run | test`.
+//! Developer commands: `cargo xtask plugins | run | test | bench`.
 //!
 //! Nothing here is needed to use Watchglass; it builds the plugins as components, starts the daemon from the source tree, and runs
 //! every test with what tests need.
 
+mod bench;
 mod build;
 mod debian;
 mod peers;
@@ -22,6 +23,9 @@ cargo xtask COMMAND
   test [--long] [ARG...]
                       makes sure what tests need is installed, builds, and runs every test; --long runs the slow parts in full;
                       arguments go to `cargo test --workspace`
+  bench [--series N] [--steps N] [--reps N]
+                      the same samples into a release build and into Prometheus, then the same queries to both in turn:
+                      tables of latency, ingest and disk, for docs/performance.md
 
 variables
   WATCHGLASS_WASM_TOOLCHAIN=rustup|debian   where the compiler for components comes from; unset: rustup, else Debian's packages
@@ -49,12 +53,15 @@ fn run() -> Result<ExitCode> {
         }
         "run" => run_daemon(&root, &rest),
         "test" => test::run(&root, &rest),
+        "bench" => bench::run(&root, &rest),
         "" | "help" | "-h" | "--help" => {
             sys::say(HELP);
             Ok(ExitCode::SUCCESS)
         }
         other => {
-            bail!("unknown command `{other}`; allowed are plugins, run and test\nhint: `cargo xtask help` says more")
+            bail!(
+                "unknown command `{other}`; allowed are plugins, run, test and bench\nhint: `cargo xtask help` says more"
+            )
         }
     }
 }

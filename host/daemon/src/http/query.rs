@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::Response;
-use serde_json::value::RawValue;
 use watchglass_promql::{QueryError, QueryValue, SourceError, parse, prettify, tree};
 
 use super::params::Params;
-use super::respond::{ApiError, query_value, success, success_with};
+use super::respond::{ApiError, query_success, success};
 use crate::daemon::Daemon;
 use crate::query_service::{Failure, When};
 
@@ -68,11 +67,7 @@ async fn run(daemon: &Daemon, params: &Params, when: When) -> Result<Response, A
     if limit > 0 && truncate(&mut result.value, limit) {
         result.warnings.push("results truncated due to limit".to_owned());
     }
-    let data = String::from_utf8(query_value(&result.value))
-        .ok()
-        .and_then(|text| RawValue::from_string(text).ok())
-        .ok_or_else(|| ApiError::Internal("bug: a query's value is no JSON".to_owned()))?;
-    Ok(success_with(data, &result.warnings, &result.infos))
+    Ok(query_success(&result.value, &result.warnings, &result.infos))
 }
 
 fn truncate(value: &mut QueryValue, limit: usize) -> bool {

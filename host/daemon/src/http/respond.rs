@@ -72,28 +72,46 @@ pub(crate) fn json(body: Vec<u8>) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
-/// A query's value as `{"resultType":...,"result":...}`. Written by hand: a range query's points are the bulk of all that is served.
-pub(crate) fn query_value(value: &QueryValue) -> Vec<u8> {
-    let mut out = Vec::with_capacity(1024);
+/// A query's answer. Written by hand and at one go: a range query's points are the bulk of all that is served.
+pub(crate) fn query_success(value: &QueryValue, warnings: &[String], infos: &[String]) -> Response {
+    let mut out = b"{\"status\":\"success\",\"data\":".to_vec();
+    query_value(&mut out, value);
+    for (name, notes) in [("warnings", warnings), ("infos", infos)] {
+        if !notes.is_empty() {
+            out.push(b',');
+            string(&mut out, name);
+            out.push(b':');
+            list(&mut out, notes, |out, note| string(out, note));
+        }
+    }
+    out.push(b'}');
+    json(out)
+}
+
+/// `{"resultType":...,"result":...}`
+fn query_value(out: &mut Vec<u8>, value: &QueryValue) {
     let open = |out: &mut Vec<u8>, kind: &str| {
-        out.extend_from_slice(format!("{{\"resultType\":\"{kind}\",\"result\":").as_bytes())
+        out.extend_from_slice(b"{\"resultType\":");
+        string(out, kind);
+        out.extend_from_slice(b",\"result\":");
     };
     match value {
         QueryValue::Scalar(p) => {
-            open(&mut out, "scalar");
-            float_point(&mut out, p.t, p.v);
+            open(out, "scalar");
+            float_point(out, p.t, p.v);
         }
         QueryValue::String(t, text) => {
-            open(&mut out, "string");
+            open(out, "string");
             out.push(b'[');
-            time(&mut out, *t);
+            time(out, *t);
             out.push(b',');
-            string(&mut out, text);
+            string(out, text);
             out.push(b']');
         }
         QueryValue::Vector(samples) => {
-            open(&mut out, "vector");
-            list(&mut out, samples, |out, sample| {
+            open(out, "vector");
+            out.reserve(samples.len() * 128);
+            list(out, samples, |out, sample| {
                 out.extend_from_slice(b"{\"metric\":");
                 labels(out, &sample.labels);
                 match &sample.value {
@@ -110,8 +128,9 @@ pub(crate) fn query_value(value: &QueryValue) -> Vec<u8> {
             });
         }
         QueryValue::Matrix(series) => {
-            open(&mut out, "matrix");
-            list(&mut out, series, |out, series| {
+            open(out, "matrix");
+            out.reserve(series.iter().map(|s| 128 + 32 * s.floats.len()).sum());
+            list(out, series, |out, series| {
                 out.extend_from_slice(b"{\"metric\":");
                 labels(out, &series.labels);
                 if !series.floats.is_empty() {
@@ -127,7 +146,6 @@ pub(crate) fn query_value(value: &QueryValue) -> Vec<u8> {
         }
     }
     out.push(b'}');
-    out
 }
 
 fn list<T>(out: &mut Vec<u8>, items: &[T], mut write: impl FnMut(&mut Vec<u8>, &T)) {
@@ -159,21 +177,55 @@ fn string(out: &mut Vec<u8>, text: &str) {
     let _ = serde_json::to_writer(out, text);
 }
 
+fn whole(out: &mut Vec<u8>, n: u64) {
+    let _ = serde_json::to_writer(out, &n);
+}
+
 fn time(out: &mut Vec<u8>, t: TimeMs) {
-    let (sign, t) = if t < 0 { ("-", t.unsigned_abs()) } else { ("", t.unsigned_abs()) };
-    out.extend_from_slice(format!("{sign}{}", t / 1000).as_bytes());
-    if t % 1000 != 0 {
-        out.extend_from_slice(format!(".{:03}", t % 1000).as_bytes());
+    if t < 0 {
+        out.push(b'-');
+    }
+    let t = t.unsigned_abs();
+    whole(out, t / 1000);
+    let ms = (t % 1000) as u16;
+    if ms != 0 {
+        let digit = |d: u16| b'0' + (d % 10) as u8;
+        out.extend_from_slice(&[b'.', digit(ms / 100), digit(ms / 10), digit(ms)]);
     }
 }
 
+/// Whole numbers below this are written digit by digit: an eighth of what shortest digits of any double would cost.
+const WHOLE_MAX: f64 = 1e15;
+
 fn float(out: &mut Vec<u8>, v: f64) {
     out.push(b'"');
-    // As Prometheus: an exponent only where the plain form would be long.
-    let plain = v == 0.0 || !v.is_finite() || (1e-6..1e21).contains(&v.abs());
-    let text = if plain { PlainFloat(v).to_string() } else { ExponentFloat(v).to_string() };
-    out.extend_from_slice(text.as_bytes());
+    let size = v.abs();
+    if size < WHOLE_MAX && size.trunc() == size {
+        if v.is_sign_negative() {
+            out.push(b'-');
+        }
+        whole(out, size as u64);
+    } else if !short_float(out, v) {
+        // As Prometheus: an exponent only where the plain form would be long.
+        let plain = !v.is_finite() || (1e-6..1e21).contains(&size);
+        let text = if plain { PlainFloat(v).to_string() } else { ExponentFloat(v).to_string() };
+        out.extend_from_slice(text.as_bytes());
+    }
     out.push(b'"');
+}
+
+/// Writes the fewest digits where they need no exponent; else writes nothing and says so.
+fn short_float(out: &mut Vec<u8>, v: f64) -> bool {
+    let from = out.len();
+    // Of what isn't finite this writes `null`.
+    if v.is_finite() && serde_json::to_writer(&mut *out, &v).is_ok() && !out[from..].contains(&b'e') {
+        if out.ends_with(b".0") {
+            out.truncate(out.len() - 2);
+        }
+        return true;
+    }
+    out.truncate(from);
+    false
 }
 
 fn float_point(out: &mut Vec<u8>, t: TimeMs, v: f64) {
@@ -221,7 +273,11 @@ mod tests {
 
     #[test]
     fn values_look_like_prometheus() {
-        let text = |v: &QueryValue| String::from_utf8(query_value(v)).unwrap();
+        let text = |v: &QueryValue| {
+            let mut out = Vec::new();
+            query_value(&mut out, v);
+            String::from_utf8(out).unwrap()
+        };
         assert_eq!(
             text(&QueryValue::Scalar(FloatPoint { t: 1_435_781_451_781, v: f64::INFINITY })),
             r#"{"resultType":"scalar","result":[1435781451.781,"+Inf"]}"#
@@ -235,5 +291,26 @@ mod tests {
             text(&QueryValue::Matrix(vec![series])),
             r#"{"resultType":"matrix","result":[{"metric":{"__name__":"up","job":"a\"b"},"values":[[1,"1"],[2.005,"1e+21"]]}]}"#
         );
+    }
+    #[test]
+    fn floats_look_like_prometheus() {
+        let text = |v: f64| {
+            let mut out = Vec::new();
+            float(&mut out, v);
+            String::from_utf8(out).unwrap().trim_matches('"').to_owned()
+        };
+        let edges =
+            [0.0, -0.0, 1.0, -1.5, 0.1, 1e-6, 9.9e-7, 1e-5, 123_456.789, 1e15, 1e16, 1e20, 1e21, 5e-324, f64::MAX];
+        let mut bits: u64 = 1;
+        let others = (0..10_000).map(|_| {
+            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            f64::from_bits(bits)
+        });
+        for v in edges.into_iter().chain(edges.map(|v| -v)).chain(others) {
+            let plain = v == 0.0 || !v.is_finite() || (1e-6..1e21).contains(&v.abs());
+            let expected = if plain { PlainFloat(v).to_string() } else { ExponentFloat(v).to_string() };
+            assert_eq!(text(v), expected);
+        }
+        assert_eq!([text(f64::NAN), text(f64::INFINITY), text(-1e21)], ["NaN", "+Inf", "-1e+21"]);
     }
 }

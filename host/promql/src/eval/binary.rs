@@ -2,7 +2,7 @@
 
 use super::element::{self, Outcome};
 use super::series::{Point, PointRef};
-use super::{Evaluator, Failure, Series, Steps, Value, is_present, merge_equal, scalar_at};
+use super::{Evaluator, Failure, Series, Steps, Value, is_present, scalar_at};
 use crate::ast::{Binary, BinaryOp, Cardinality, Matching, Unary};
 
 impl Evaluator<'_> {
@@ -90,8 +90,7 @@ impl Evaluator<'_> {
         }
         series.retain(|s| !s.is_empty());
         if plain || binary.return_bool {
-            self.drop_names(&mut series);
-            series = merge_equal(series)?;
+            series = self.without_names(series)?;
         }
         Ok(Value::Vector(series))
     }
@@ -111,8 +110,7 @@ impl Evaluator<'_> {
                         std::sync::Arc::make_mut(h).mul(-1.0);
                     }
                 }
-                self.drop_names(&mut series);
-                merge_equal(series).map(Value::Vector)
+                self.without_names(series).map(Value::Vector)
             }
             Value::String(_) => {
                 Err(Failure::execution("unary expression only allowed on expressions of type scalar or instant vector"))

@@ -14,36 +14,42 @@ use crate::ast::{Binary, Cardinality, Matching};
 pub(crate) struct Signatures<'m> {
     matching: &'m Matching,
     type_and_unit: bool,
-    known: HashMap<Labels, usize>,
+    known: HashMap<String, usize>,
+    key: String,
 }
 
 impl<'m> Signatures<'m> {
     /// Groups by the labels of `on`, or by all but those of `ignoring` and the name.
     pub(crate) fn new(matching: &'m Matching, type_and_unit: bool) -> Signatures<'m> {
-        Signatures { matching, type_and_unit, known: HashMap::new() }
+        Signatures { matching, type_and_unit, known: HashMap::new(), key: String::new() }
     }
 
     /// The labels that a group has in common.
     pub(crate) fn labels(&self, labels: &Labels) -> Labels {
-        let named = |name: &str| self.matching.labels.iter().any(|l| l == name);
-        if self.matching.on {
-            labels.filtered(|name, _| named(name))
-        } else {
-            labels.filtered(|name, _| !named(name) && !is_name_label(name, self.type_and_unit))
-        }
+        labels.filtered(|name, _| tells_group(name, self.matching, self.type_and_unit))
     }
 
     /// The number of a series' group.
     pub(crate) fn of(&mut self, labels: &Labels) -> usize {
-        let key = self.labels(labels);
+        let (matching, type_and_unit) = (self.matching, self.type_and_unit);
+        labels.filtered_key(&mut self.key, |name, _| tells_group(name, matching, type_and_unit));
+        if let Some(group) = self.known.get(&self.key) {
+            return *group;
+        }
         let next = self.known.len();
-        *self.known.entry(key).or_insert(next)
+        self.known.insert(self.key.clone(), next);
+        next
     }
 
     /// How many groups there are so far.
     pub(crate) fn count(&self) -> usize {
         self.known.len()
     }
+}
+
+fn tells_group(name: &str, matching: &Matching, type_and_unit: bool) -> bool {
+    let named = matching.labels.iter().any(|l| l == name);
+    if matching.on { named } else { !named && !is_name_label(name, type_and_unit) }
 }
 
 /// How the two sides lie, of which one, `many`, may have several series in a group.
@@ -120,6 +126,10 @@ impl Evaluator<'_> {
         };
         let (many_groups, one_groups) = (in_contest(&many_groups), in_contest(&one_groups));
         if many_groups.is_empty() && one_groups.is_empty() {
+            if matching.cardinality == Cardinality::OneToOne {
+                // One for each group, called by what tells the group.
+                return Ok(results.series);
+            }
             return results.finish();
         }
         // Of each group the series of the one side that is there at the step, whether the many side is,
@@ -129,6 +139,11 @@ impl Evaluator<'_> {
         let mut met = vec![false; signatures.count()];
         for step in 0..steps.count {
             self.check_cancelled()?;
+            // Where a side has nothing at all nothing can be ambiguous.
+            let any = |side: &[Series]| side.iter().any(|s| s.has(step));
+            if !fills && (!any(many) || !any(one)) {
+                continue;
+            }
             present.fill(NONE);
             for (i, group) in one_groups.iter().filter(|(i, _)| one[*i].has(step)) {
                 let s = &one[*i];
@@ -257,18 +272,15 @@ impl Results<'_, '_> {
 
     /// The labels of the many side's series, less what must go, with what is taken from the one side.
     fn labels(&self, many: &Labels, one: Option<&Labels>) -> Labels {
-        let mut builder = LabelsBuilder::new(many);
-        if self.drop_now {
-            builder.retain(|name| !is_name_label(name, self.type_and_unit));
-        }
-        if self.matching.cardinality == Cardinality::OneToOne {
-            let named = |name: &str| self.matching.labels.iter().any(|l| l == name);
-            builder.retain(|name| named(name) == self.matching.on);
-        }
-        if let Some(one) = one {
-            for name in &self.matching.include {
-                builder.set(name, one.value(name));
-            }
+        let to_one = self.matching.cardinality == Cardinality::OneToOne;
+        let named = |name: &str| self.matching.labels.iter().any(|l| l == name);
+        let kept = many.filtered(|name, _| {
+            !(self.drop_now && is_name_label(name, self.type_and_unit)) && (!to_one || named(name) == self.matching.on)
+        });
+        let Some(one) = one.filter(|_| !self.matching.include.is_empty()) else { return kept };
+        let mut builder = LabelsBuilder::new(&kept);
+        for name in &self.matching.include {
+            builder.set(name, one.value(name));
         }
         builder.build()
     }

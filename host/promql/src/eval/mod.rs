@@ -194,6 +194,15 @@ impl<'a> Evaluator<'a> {
         }
     }
 
+    /// Takes the name from series, and puts those together that differed by it alone.
+    pub(crate) fn without_names(&self, mut series: Vec<Series>) -> Result<Vec<Series>, Failure> {
+        // Series are unique: only where names differ can two become one.
+        let alike = !self.options.type_and_unit_labels
+            && series.windows(2).all(|pair| pair[0].labels.metric_name() == pair[1].labels.metric_name());
+        self.drop_names(&mut series);
+        if alike { Ok(series) } else { merge_equal(series) }
+    }
+
     /// Takes the name from one series.
     pub(crate) fn drop_name(&self, series: &mut Series) {
         series.drop_name = true;

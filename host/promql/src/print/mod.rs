@@ -8,8 +8,8 @@ use std::fmt::{self, Display, Formatter, Write};
 use watchglass_model::{DurationMs, METRIC_NAME, MatchOp, Matcher, PlainFloat};
 
 use crate::ast::{
-    Aggregate, At, Binary, Call, Cardinality, DurationExpr, Expr, Extension, Grouping, MatrixSelector, NumberLiteral,
-    Subquery, VectorSelector,
+    Aggregate, At, Binary, BinaryOp, Call, Cardinality, DurationExpr, Expr, Extension, Grouping, MatrixSelector,
+    NumberLiteral, Subquery, VectorSelector,
 };
 use crate::quote::Quoted;
 
@@ -33,7 +33,13 @@ impl Display for Expr {
                 }
                 write!(f, "{})", e.expr)
             }
-            Expr::Binary(e) => write!(f, "{} {} {}", e.lhs, BinaryHead(e), e.rhs),
+            Expr::Binary(e) => match &e.lhs {
+                // A sign binds less than `^`: `+Inf ^ 2` would be another tree.
+                Expr::Number(n) if e.op == BinaryOp::Pow && n.value == f64::INFINITY => {
+                    write!(f, "Inf {} {}", BinaryHead(e), e.rhs)
+                }
+                lhs => write!(f, "{lhs} {} {}", BinaryHead(e), e.rhs),
+            },
             Expr::Unary(e) => write!(f, "{}{}", if e.negative { "-" } else { "+" }, e.expr),
             Expr::Paren(e) => write!(f, "({})", e.expr),
         }
@@ -97,10 +103,12 @@ impl Display for Series<'_> {
         let mut matchers: Vec<String> = selector.matchers.iter().filter(|m| !is_name(m)).map(matcher).collect();
         matchers.sort();
         f.write_str(&selector.name)?;
-        if !matchers.is_empty() {
-            write!(f, "{{{}}}", matchers.join(","))?;
+        match matchers.is_empty() {
+            // The second argument of `info` may be without any; nothing at all would be no argument.
+            true if selector.name.is_empty() => f.write_str("{}"),
+            true => Ok(()),
+            false => write!(f, "{{{}}}", matchers.join(",")),
         }
-        Ok(())
     }
 }
 

@@ -5,23 +5,22 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 use watchglass_model::TimeMs;
 
 use super::series::{ChunkData, FullChunk};
 use crate::codec::bytes::{DecodeError, Reader, crc, put_uvarint};
 use crate::codec::chunk::Encoding;
-use crate::mmap::Mapped;
+use crate::mmap::{GrowingMap, Mapped};
 use crate::{StoreError, files};
 
 const HEADER: [u8; 8] = [0x01, 0x30, 0xBC, 0x91, 1, 0, 0, 0];
 /// Size at which the next file is begun. Prometheus allows 128 MiB; small files are finished, and so mapped, sooner.
 const FILE_BYTES: usize = 16 << 20;
-/// What is read of a chunk in the growing file at first: most are shorter.
-const GUESS: usize = 1024;
+/// How much of the growing file is mapped: beyond its size, as the last chunk may end behind it.
+const MAPPED_BYTES: usize = 4 * FILE_BYTES;
 /// Bytes before the length: reference, first time, last time, encoding.
 const FIXED: usize = 8 + 8 + 8 + 1;
 
@@ -35,7 +34,7 @@ pub(crate) struct DiskRef {
 #[derive(Debug)]
 enum Body {
     /// Still written to.
-    Growing(File),
+    Growing(GrowingMap),
     /// Never written to again.
     Finished(Mapped),
 }
@@ -51,7 +50,7 @@ struct HeadFile {
 #[derive(Debug)]
 pub(crate) struct HeadChunks {
     dir: PathBuf,
-    files: RwLock<BTreeMap<u32, Arc<HeadFile>>>,
+    files: RwLock<BTreeMap<u32, HeadFile>>,
     growing: Mutex<Growing>,
 }
 
@@ -125,7 +124,7 @@ impl HeadChunks {
                     continue;
                 }
             }
-            open.insert(index, Arc::new(HeadFile { body: Body::Finished(Mapped::open(&path)?), max }));
+            open.insert(index, HeadFile { body: Body::Finished(Mapped::open(&path)?), max });
         }
         let chunks = HeadChunks { dir, files: RwLock::new(open), growing: Mutex::default() };
         Ok((chunks, loaded))
@@ -133,26 +132,13 @@ impl HeadChunks {
 
     /// Hands a chunk's data to `f`.
     pub(crate) fn read<T>(&self, at: DiskRef, f: impl FnOnce(&[u8]) -> T) -> Result<T, DecodeError> {
-        let file = self.files.read().unwrap_or_else(PoisonError::into_inner).get(&at.file).cloned();
-        let file = file.ok_or(DecodeError::Invalid("a head chunk whose file is gone"))?;
-        match &file.body {
-            Body::Finished(map) => {
-                let mut from = Reader::new(map.get(at.offset as usize..).ok_or(DecodeError::Short)?);
-                entry(&mut from).map(|e| f(e.data))
-            }
-            Body::Growing(file) => {
-                let mut bytes = Vec::new();
-                read_up_to(file, at.offset, GUESS, &mut bytes)?;
-                let mut head = Reader::new(bytes.get(FIXED..).ok_or(DecodeError::Short)?);
-                let before = head.len();
-                let length = usize::try_from(head.uvarint()?).map_err(|_| DecodeError::Short)?;
-                let whole = FIXED + (before - head.len()) + length.min(FILE_BYTES) + 4;
-                if whole > bytes.len() {
-                    read_up_to(file, at.offset, whole, &mut bytes)?;
-                }
-                entry(&mut Reader::new(&bytes)).map(|e| f(e.data))
-            }
-        }
+        let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        let file = files.get(&at.file).ok_or(DecodeError::Invalid("a head chunk whose file is gone"))?;
+        let bytes = match &file.body {
+            Body::Finished(map) => map.get(at.offset as usize..),
+            Body::Growing(map) => map.get(at.offset as usize),
+        };
+        entry(&mut Reader::new(bytes.ok_or(DecodeError::Short)?)).map(|e| f(e.data))
     }
 
     /// Writes chunks (reference, first and last time, encoding, data) and gives their places. They can be read when it returns.
@@ -197,8 +183,8 @@ impl HeadChunks {
         let mut file = open().map_err(StoreError::io("create", &path))?;
         // What an earlier attempt may have left is nobody's.
         file.set_len(0).and_then(|()| file.write_all(&HEADER)).map_err(StoreError::io("write to", &path))?;
-        let reader = file.try_clone().map_err(StoreError::io("open", &path))?;
-        files.insert(index, Arc::new(HeadFile { body: Body::Growing(reader), max: TimeMs::MAX }));
+        let map = GrowingMap::open(&file, MAPPED_BYTES, HEADER.len()).map_err(StoreError::io("map", &path))?;
+        files.insert(index, HeadFile { body: Body::Growing(map), max: TimeMs::MAX });
         *growing = Growing { file: Some((index, file)), length: HEADER.len(), max: None };
         Ok(())
     }
@@ -212,7 +198,13 @@ impl HeadChunks {
         }
         growing.length += buffer.len();
         buffer.clear();
-        Ok(())
+        let files = self.files.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(HeadFile { body: Body::Growing(map), .. }) = files.get(index) {
+            map.grown_to(growing.length);
+        }
+        drop(files);
+        // A chunk that makes the file too long ends it: what is finished is mapped whole.
+        if growing.length > FILE_BYTES { self.finish(growing) } else { Ok(()) }
     }
 
     /// Ends the growing file: from now on it is mapped.
@@ -222,7 +214,7 @@ impl HeadChunks {
         let map = Mapped::open(&path(&self.dir, index))?;
         let max = growing.max.unwrap_or(TimeMs::MIN);
         let mut files = self.files.write().unwrap_or_else(PoisonError::into_inner);
-        files.insert(index, Arc::new(HeadFile { body: Body::Finished(map), max }));
+        files.insert(index, HeadFile { body: Body::Finished(map), max });
         Ok(())
     }
 
@@ -251,21 +243,6 @@ impl HeadChunks {
 
 fn path(dir: &Path, index: u32) -> PathBuf {
     dir.join(format!("{index:06}"))
-}
-
-fn read_up_to(file: &File, offset: u32, length: usize, bytes: &mut Vec<u8>) -> Result<(), DecodeError> {
-    bytes.resize(length, 0);
-    let mut filled = 0;
-    while filled < length {
-        match file.read_at(&mut bytes[filled..], u64::from(offset) + filled as u64) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(_) => return Err(DecodeError::Invalid("a head chunk that the system can't read")),
-        }
-    }
-    bytes.truncate(filled);
-    Ok(())
 }
 
 /// Reads through a file: where its last whole chunk ends, the newest time in it, and what is wrong behind that.

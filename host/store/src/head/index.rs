@@ -99,6 +99,11 @@ impl Head {
         }
     }
 
+    /// Whether anything is deleted of any series.
+    pub(crate) fn any_deleted(&self) -> bool {
+        !read(&self.deleted).is_empty()
+    }
+
     /// What of a series is deleted.
     pub(crate) fn deleted_of(&self, reference: u64) -> Vec<(TimeMs, TimeMs)> {
         read(&self.deleted).get(&reference).cloned().unwrap_or_default()

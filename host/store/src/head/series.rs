@@ -7,7 +7,7 @@ use watchglass_model::{Labels, TimeMs, Value};
 
 use crate::Rejection;
 use crate::codec::bytes::DecodeError;
-use crate::codec::chunk::{Encoding, Points, decode};
+use crate::codec::chunk::{Encoding, Points, decode, sample_count};
 use crate::codec::histogram::HistogramWriter;
 use crate::codec::layout::ResetHeader;
 use crate::codec::xor::XorWriter;
@@ -65,6 +65,9 @@ pub(crate) enum ChunkData {
     Memory(Box<[u8]>),
     Disk(DiskRef),
 }
+
+/// The most points that room is made for before they are seen: an hour at 100 ms.
+const ROOM_MAX: usize = 36_000;
 
 /// A copy of a chunk's data with what an index says of it.
 #[derive(Clone, Debug)]
@@ -240,7 +243,18 @@ impl SeriesState {
         disk: &HeadChunks,
         points: &mut Points,
     ) -> Result<(), DecodeError> {
-        self.each(start, end, disk, |_, _, encoding, data| decode(encoding, data, start, end, points))
+        // Room for all at once: as many as the first chunk has in its time, over what is asked for.
+        let until = end.min(self.last_time().unwrap_or(end));
+        let mut first = true;
+        self.each(start, end, disk, |min, max, encoding, data| {
+            if std::mem::take(&mut first) && encoding == Encoding::XOR {
+                let asked = until.saturating_sub(start.max(min)) as f64;
+                let distance = max.saturating_sub(min) as f64 / f64::from(sample_count(data).max(2) - 1);
+                let room = (asked / distance.max(1.0)) as usize + 2;
+                points.floats.reserve_exact(room.min(ROOM_MAX));
+            }
+            decode(encoding, data, start, end, points)
+        })
     }
 
     /// Copies of the chunks that overlap a range (both ends included).

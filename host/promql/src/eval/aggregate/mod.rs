@@ -37,15 +37,21 @@ impl Groups {
             }
             return groups;
         }
-        let mut known: HashMap<Labels, usize> = HashMap::new();
+        // Keyed by the text of the labels, so that only a new group costs an allocation.
+        let mut known: HashMap<String, usize> = HashMap::new();
+        let mut key = String::new();
         for s in series {
-            let key = group_labels(&s.labels, grouping, type_and_unit);
-            let next = groups.labels.len();
-            let group = *known.entry(key).or_insert_with_key(|key| {
-                groups.labels.push(key.clone());
-                groups.drop_name.push(false);
-                next
-            });
+            s.labels.filtered_key(&mut key, |name, _| tells_group(name, grouping, type_and_unit));
+            let group = match known.get(&key) {
+                Some(group) => *group,
+                None => {
+                    let next = groups.labels.len();
+                    groups.labels.push(group_labels(&s.labels, grouping, type_and_unit));
+                    groups.drop_name.push(false);
+                    known.insert(key.clone(), next);
+                    next
+                }
+            };
             groups.of.push(group);
             groups.drop_name[group] |= s.drop_name;
         }
@@ -55,12 +61,12 @@ impl Groups {
 
 /// What of a series' labels tells its group.
 pub(crate) fn group_labels(labels: &Labels, grouping: &Grouping, type_and_unit: bool) -> Labels {
-    let named = |name: &str| grouping.labels.iter().any(|l| l == name);
-    if grouping.without {
-        labels.filtered(|name, _| !named(name) && !is_name_label(name, type_and_unit))
-    } else {
-        labels.filtered(|name, _| named(name))
-    }
+    labels.filtered(|name, _| tells_group(name, grouping, type_and_unit))
+}
+
+fn tells_group(name: &str, grouping: &Grouping, type_and_unit: bool) -> bool {
+    let named = grouping.labels.iter().any(|l| l == name);
+    if grouping.without { !named && !is_name_label(name, type_and_unit) } else { named }
 }
 
 impl Evaluator<'_> {

@@ -48,8 +48,7 @@ impl Evaluator<'_> {
             s.histograms = Vec::new();
         }
         series.retain(|s| !s.is_empty());
-        self.drop_names(&mut series);
-        merge_equal(series).map(Value::Vector)
+        self.without_names(series).map(Value::Vector)
     }
 
     /// `histogram_quantile`, `histogram_quantiles` and `histogram_fraction`, on native and on classic histograms.

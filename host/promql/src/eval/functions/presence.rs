@@ -3,7 +3,7 @@
 use watchglass_model::{Labels, METRIC_NAME, MatchOp, Matcher};
 
 use super::super::series::{ABSENT, PointRef};
-use super::super::{Evaluator, Failure, Series, Steps, Value, merge_equal};
+use super::super::{Evaluator, Failure, Series, Steps, Value};
 use super::argument;
 use crate::ast::{Call, Expr, Extension, VectorSelector};
 
@@ -52,8 +52,7 @@ impl Evaluator<'_> {
             }
             s.histograms = Vec::new();
         }
-        self.drop_names(&mut series);
-        merge_equal(series).map(Value::Vector)
+        self.without_names(series).map(Value::Vector)
     }
 
     fn sample_times(&mut self, selector: &VectorSelector, steps: Steps, starts: bool) -> Result<Value, Failure> {
@@ -71,8 +70,7 @@ impl Evaluator<'_> {
                 out.push(series);
             }
         }
-        self.drop_names(&mut out);
-        merge_equal(out).map(Value::Vector)
+        self.without_names(out).map(Value::Vector)
     }
 }
 

@@ -4,7 +4,7 @@ use super::super::annotations::Annotations;
 use super::super::number::quoted;
 use super::super::series::Point;
 use super::super::window::{RangeSeries, Ranges, Shape, Window};
-use super::super::{Evaluator, Failure, Series, Steps, Value, is_present, merge_equal, scalar_at};
+use super::super::{Evaluator, Failure, Series, Steps, Value, is_present, scalar_at};
 use super::{argument, extended, instant_rate, over_time, rate, starts, trend};
 use crate::ast::{Call, Expr, Extension, Span, ValueType};
 
@@ -37,15 +37,17 @@ impl Evaluator<'_> {
         let index = call.function.args.iter().position(|t| *t == ValueType::Matrix).unwrap_or(0);
         let arg = argument(call, index)?;
         check_extension(name, arg)?;
-        let mut params = Vec::new();
+        let (mut params, mut spans) = (Vec::new(), Vec::new());
         for (i, other) in call.args.iter().enumerate().filter(|(i, _)| *i != index) {
-            let values = self.scalar(other, steps)?;
-            self.check_parameter(name, i, other.span(), &values)?;
-            params.push(values);
+            params.push(self.scalar(other, steps)?);
+            spans.push((i, other.span()));
         }
         let mut ranges = self.ranges(arg, steps)?;
         if RESETTING.contains(&name) {
             ranges.series.iter_mut().for_each(RangeSeries::find_resets);
+        }
+        if name == "quantile_over_time" || name == "double_exponential_smoothing" {
+            self.check_parameters(name, &spans, &params, &ranges, steps)?;
         }
         let function = function(name, ranges.shape.extension, self.options.start_timestamps)
             .ok_or_else(|| Failure::execution(format!("unknown function with name {name:?}")))?;
@@ -62,10 +64,11 @@ impl Evaluator<'_> {
             }
             out.push(series);
         }
-        if name != "last_over_time" && name != "first_over_time" {
-            self.drop_names(&mut out);
+        if name == "last_over_time" || name == "first_over_time" {
+            // The series of a selector or a subquery, each once.
+            return Ok(Value::Vector(out));
         }
-        merge_equal(out).map(Value::Vector)
+        self.without_names(out).map(Value::Vector)
     }
 
     fn over_windows(
@@ -115,25 +118,39 @@ impl Evaluator<'_> {
         }
     }
 
-    fn check_parameter(&mut self, name: &str, index: usize, span: Span, values: &[f64]) -> Result<(), Failure> {
-        match name {
-            "quantile_over_time" => {
-                for q in values.iter().filter(|q| !(0.0..=1.0).contains(*q)) {
-                    self.notes.invalid_quantile(span, *q);
-                }
+    // As Prometheus, which looks at parameters where there is something to use them on.
+    fn check_parameters(
+        &mut self,
+        name: &str,
+        spans: &[(usize, Span)],
+        params: &[Vec<f64>],
+        ranges: &Ranges,
+        steps: Steps,
+    ) -> Result<(), Failure> {
+        let mut wrong: Option<(usize, f64)> = None;
+        for (values, (index, span)) in params.iter().zip(spans) {
+            for series in &ranges.series {
+                self.check_cancelled()?;
+                series.each_window(&ranges.shape, steps, |step, window| {
+                    let v = scalar_at(values, step);
+                    if name == "quantile_over_time" {
+                        if !window.floats.is_empty() && !(0.0..=1.0).contains(&v) {
+                            self.notes.invalid_quantile(*span, v);
+                        }
+                    } else if v <= 0.0 || v >= 1.0 {
+                        wrong.get_or_insert((*index, v));
+                    }
+                });
             }
-            "double_exponential_smoothing" => {
-                let what = if index == 1 { "smoothing" } else { "trend" };
-                let short = if index == 1 { "sf" } else { "tf" };
-                if let Some(v) = values.iter().find(|v| **v <= 0.0 || **v >= 1.0) {
-                    return Err(Failure::execution(format!(
-                        "invalid {what} factor. Expected: 0 < {short} < 1, got: {v:.6}"
-                    )));
-                }
-            }
-            _ => {}
         }
-        Ok(())
+        match wrong {
+            None => Ok(()),
+            Some((index, v)) => {
+                let (what, short) = if index == 1 { ("smoothing", "sf") } else { ("trend", "tf") };
+                let text = format!("invalid {what} factor. Expected: 0 < {short} < 1, got: {v:.6}");
+                Err(Failure::execution(text))
+            }
+        }
     }
 }
 

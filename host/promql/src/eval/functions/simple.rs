@@ -2,7 +2,7 @@
 
 use super::super::number::{go_max, go_min};
 use super::super::series::ABSENT;
-use super::super::{Evaluator, Failure, Series, Steps, Value, is_present, merge_equal, scalar_at};
+use super::super::{Evaluator, Failure, Series, Steps, Value, is_present, scalar_at};
 use super::argument;
 use crate::ast::Call;
 
@@ -61,8 +61,7 @@ impl Evaluator<'_> {
             }
         }
         series.retain(|s| !s.is_empty());
-        self.drop_names(&mut series);
-        merge_equal(series).map(Value::Vector)
+        self.without_names(series).map(Value::Vector)
     }
 }
 

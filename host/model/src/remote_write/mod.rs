@@ -2,11 +2,14 @@
 //!
 //! Source: the remote-write 1.0 specification and Prometheus' prompb/remote.proto and types.proto; messages written by hand.
 
+mod read;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use prost::Message;
 
+use self::read::Part;
 use crate::{
     CounterResetHint, Histogram, Labels, MetricMetadata, MetricType, Sample, SampleBatch, Span, TimeMs, Value,
 };
@@ -152,33 +155,31 @@ struct BucketSpan {
 /// What one series does wrong refuses the whole request, as the specification wants invalid data answered with a 400. Label
 /// values that are empty count as absent; order doesn't matter.
 pub fn decode(body: &[u8]) -> Result<SampleBatch, RemoteWriteError> {
-    let request = WriteRequest::decode(body).map_err(|e| RemoteWriteError::Protobuf(e.to_string()))?;
-    let found: usize = request.timeseries.iter().map(|s| s.samples.len() + s.histograms.len()).sum();
-    if found > MAX_SAMPLES {
-        return Err(RemoteWriteError::TooMany { what: "samples", found, limit: MAX_SAMPLES });
-    }
     let mut batch = SampleBatch::default();
-    batch.samples.reserve(found);
-    for (series, wire) in request.timeseries.iter().enumerate() {
-        let error = |reason: String| RemoteWriteError::Series { series, reason };
-        let labels = labels(&wire.labels).map_err(error)?;
-        for sample in &wire.samples {
-            batch.samples.push(Sample {
-                labels: labels.clone(),
-                t: sample.timestamp,
-                value: Value::Float(sample.value),
-            });
+    let (mut number, mut scratch) = (0, String::new());
+    read::request(body, |part| {
+        let wire = match part {
+            Part::Metadata(wire) => {
+                batch.metadata.push(metadata(wire));
+                return Ok(());
+            }
+            Part::Series(wire) => wire,
+        };
+        let error = |reason: String| RemoteWriteError::Series { series: number, reason };
+        let labels = labels(&wire.labels, &mut scratch).map_err(error)?;
+        let found = batch.samples.len() + wire.samples.len() + wire.histograms.len();
+        if found > MAX_SAMPLES {
+            return Err(RemoteWriteError::TooMany { what: "samples", found, limit: MAX_SAMPLES });
         }
+        let float = |s: &FloatSample| Sample { labels: labels.clone(), t: s.timestamp, value: Value::Float(s.value) };
+        batch.samples.extend(wire.samples.iter().map(float));
         for wire in &wire.histograms {
-            let histogram = histogram(wire).map_err(error)?;
-            batch.samples.push(Sample {
-                labels: labels.clone(),
-                t: wire.timestamp,
-                value: Value::Histogram(histogram.into()),
-            });
+            let value = Value::Histogram(histogram(wire).map_err(error)?.into());
+            batch.samples.push(Sample { labels: labels.clone(), t: wire.timestamp, value });
         }
-    }
-    batch.metadata = request.metadata.into_iter().map(metadata).collect();
+        number += 1;
+        Ok(())
+    })?;
     Ok(batch)
 }
 
@@ -202,19 +203,27 @@ pub fn encode(batch: &SampleBatch) -> Vec<u8> {
     request.encode_to_vec()
 }
 
-fn labels(wire: &[Label]) -> Result<Labels, String> {
+fn labels(wire: &[(&str, &str)], scratch: &mut String) -> Result<Labels, String> {
     if wire.len() > MAX_LABELS {
         return Err(format!("{} labels, the limit is {MAX_LABELS}", wire.len()));
     }
-    let mut pairs: Vec<(&str, &str)> = wire.iter().map(|l| (l.name.as_str(), l.value.as_str())).collect();
-    pairs.sort_unstable();
+    // A sender sorts them; who doesn't costs a copy.
+    let sorted;
+    let pairs = if wire.is_sorted() {
+        wire
+    } else {
+        let mut pairs = wire.to_vec();
+        pairs.sort_unstable();
+        sorted = pairs;
+        &sorted
+    };
     if pairs.iter().any(|(name, _)| name.is_empty()) {
         return Err("a label without a name".to_owned());
     }
     if let Some(pair) = pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         return Err(format!("label `{}` stands twice", pair[0].0));
     }
-    let labels = Labels::from_pairs(pairs);
+    let labels = Labels::from_sorted(pairs, scratch);
     if labels.metric_name().is_empty() { Err(format!("{labels} has no metric name")) } else { Ok(labels) }
 }
 

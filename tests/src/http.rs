@@ -150,6 +150,28 @@ impl App {
     }
 }
 
+/// A page at `/metrics` that a test writes: what it says is made anew at every look.
+pub struct Page {
+    server: Server,
+}
+
+impl Page {
+    /// Starts one.
+    pub fn start(text: impl Fn() -> String + Send + Sync + 'static) -> Page {
+        let text = Arc::new(text);
+        let metrics = move || {
+            let text = Arc::clone(&text);
+            async move { ([("content-type", "text/plain; version=0.0.4; charset=utf-8")], text()) }
+        };
+        Page { server: Server::start(0, Router::new().route("/metrics", get(metrics))) }
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.server.port)
+    }
+}
+
 /// A request that the sink got.
 #[derive(Clone, Debug)]
 pub struct Received {

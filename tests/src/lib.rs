@@ -5,12 +5,14 @@
 mod daemon;
 mod http;
 mod prometheus;
+mod puppet;
 mod redis;
 mod units;
 
 pub use daemon::{Daemon, plugins_dir, watchglass};
-pub use http::{App, Endpoint, Received, Sink};
+pub use http::{App, Endpoint, Page, Received, Sink};
 pub use prometheus::{Prometheus, peer};
+pub use puppet::puppet;
 pub use redis::Redis;
 pub use units::Units;
 

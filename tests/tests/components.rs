@@ -66,9 +66,11 @@ fn value(c: &Collection, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
 #[tokio::test]
 async fn our_plugins_import_nothing_but_our_interfaces() {
     let bench = Bench::new();
-    for name in ["node", "app", "redis"] {
+    let collectors = ["node", "app", "redis"].map(|name| (name, Kind::Collector));
+    let rules = ["disk-full", "anomaly"].map(|name| (name, Kind::Rule));
+    for (name, kind) in collectors.into_iter().chain(rules) {
         let Some(plugin) = bench.own("our_plugins_import_nothing_but_our_interfaces", name).await else { return };
-        assert_eq!((plugin.name.as_str(), plugin.kind), (name, Kind::Collector));
+        assert_eq!((plugin.name.as_str(), plugin.kind), (name, kind));
         assert!(plugin.imports.iter().all(|i| i.starts_with("watchglass:plugin/")), "{name}: {:?}", plugin.imports);
     }
 }

@@ -1,47 +1,15 @@
 //! A plugin that loops, one that eats memory, one that traps: each is contained and named, and the others go on, on time.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use watchglass_tests::{Daemon, eventually, plugins_dir, root, skip};
-
-/// Builds the plugin host's own test plugin, which does what a target's parameter `do` says.
-fn puppet(dir: &Path) -> Option<PathBuf> {
-    let output = |args: &[&str]| {
-        let out = Command::new("rustc").args(args).output().ok()?;
-        out.status.success().then(|| String::from_utf8_lossy(&out.stdout).trim().to_owned())
-    };
-    let lib = PathBuf::from(output(&["--print", "sysroot"])?).join("lib/rustlib");
-    let bin = lib.join(output(&["--print", "host-tuple"])?).join("bin");
-    if !lib.join("wasm32-unknown-unknown").is_dir() {
-        return None;
-    }
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("puppet");
-    let status = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--release", "--target", "wasm32-unknown-unknown", "--manifest-path"])
-        .arg(root().join("host/plugin/tests/puppet/Cargo.toml"))
-        .env("CARGO_TARGET_DIR", &target)
-        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", bin.join("wasm-component-ld"))
-        .env("RUSTFLAGS", format!("-Clink-arg=--wasm-ld-path={}", bin.join("gcc-ld/wasm-ld").display()))
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .status();
-    assert!(status.is_ok_and(|s| s.success()), "building the puppet plugin failed");
-    let mut wasm = fs::read(target.join("wasm32-unknown-unknown/release/puppet.wasm")).ok()?;
-    // How it describes itself is a text in the file.
-    let at = wasm.windows(12).position(|w| w == b"PUPPET-MODE=")? + 12;
-    wasm[at..at + 36].copy_from_slice(format!("{:<36}", "good").as_bytes());
-    let path = dir.join("puppet.wasm");
-    fs::write(&path, wasm).ok()?;
-    Some(path)
-}
+use watchglass_tests::{Daemon, eventually, plugins_dir, puppet, skip};
 
 #[test]
 fn what_misbehaves_is_contained_and_named_and_the_others_go_on() {
     let dir = tempfile::tempdir().unwrap();
     let plugins = dir.path().join("plugins");
     fs::create_dir(&plugins).unwrap();
-    if puppet(&plugins).is_none() {
+    if !puppet("", env!("CARGO_TARGET_TMPDIR"), &plugins.join("puppet.wasm")) {
         return skip("hostile plugins end to end", "rustup's wasm32-unknown-unknown target");
     }
     fs::copy(plugins_dir().join("node.wasm"), plugins.join("node.wasm")).unwrap();

@@ -18,7 +18,9 @@ const EDGES: &[(&str, &[&str])] = &[
     ("host/targets", &["model", "text"]),
     ("host/plugin", &["model"]),
     ("plugins/sdk", &[]),
+    ("plugins/anomaly", &["sdk"]),
     ("plugins/app", &["sdk"]),
+    ("plugins/disk-full", &["sdk"]),
     ("plugins/node", &["sdk"]),
     ("plugins/redis", &["sdk"]),
 ];

@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use watchglass_model::{Labels, SampleBatch, TimeMs};
-use watchglass_plugin::{Collector, Evidence, Folder, Host, Kind, Plugin};
+use watchglass_plugin::{Collector, Evidence, Folder, Host, Plugin};
 use watchglass_store::Store;
 use watchglass_targets::{Schedule, Target, TargetState};
 
@@ -17,6 +17,7 @@ use crate::collector_plan::{Plan, plan};
 use crate::config::Config;
 use crate::evaluation::Evaluation;
 use crate::metrics::{Counters, Metric, metric};
+use crate::rule_plugins::RulePlugins;
 use crate::scrape::{Scrape, TargetHealth};
 
 /// Everything that collects.
@@ -389,15 +390,18 @@ impl Collection {
     }
 
     /// The plugins as `/api/v1/plugins` shows them.
-    pub(crate) fn plugins(&self) -> Vec<Value> {
+    pub(crate) fn plugins(&self, rules: &RulePlugins) -> Vec<Value> {
         let inner = lock(&self.inner);
-        inner.plugins.iter().map(|(name, loaded)| plugin_json(name, loaded, &inner.jobs)).collect()
+        inner.plugins.iter().map(|(name, loaded)| plugin_json(name, loaded, &inner.jobs, rules.of(name))).collect()
     }
 
     /// Plugins that nothing runs, with the lines that would start them.
-    pub(crate) fn waiting(&self) -> Vec<(String, String)> {
+    pub(crate) fn waiting(&self, config: &Config) -> Vec<(String, String)> {
         let inner = lock(&self.inner);
-        let used = |name: &str| inner.jobs.values().any(|j| j.plan.entry.plugin == name);
+        let used = |name: &str| {
+            inner.jobs.values().any(|j| j.plan.entry.plugin == name)
+                || config.file.rule_plugin.iter().any(|r| r.value.plugin == name)
+        };
         let plugins = inner.plugins.iter().filter(|(name, _)| !used(name));
         plugins.filter_map(|(name, l)| Some((name.clone(), l.plugin.as_ref()?.suggested_toml()))).collect()
     }
@@ -482,7 +486,7 @@ fn target_view(target: &Target, health: &TargetHealth) -> TargetView {
     }
 }
 
-fn plugin_json(name: &str, loaded: &Loaded, jobs: &BTreeMap<String, Job>) -> Value {
+fn plugin_json(name: &str, loaded: &Loaded, jobs: &BTreeMap<String, Job>, rules: Vec<Value>) -> Value {
     let mut out = json!({ "name": name, "file": loaded.path.display().to_string() });
     if let Some(error) = &loaded.error {
         out["error"] = json!(error);
@@ -515,11 +519,12 @@ fn plugin_json(name: &str, loaded: &Loaded, jobs: &BTreeMap<String, Job>) -> Val
         out["kind"] = json!(plugin.kind);
         out["imports"] = json!(plugin.imports);
         out["manifest"] = json!(plugin.manifest);
-        if used.is_empty() && plugin.kind == Kind::Collector {
+        if used.is_empty() && rules.is_empty() {
             out["waiting"] = json!(true);
             out["suggestedConfig"] = json!(plugin.suggested_toml());
         }
     }
     out["collectors"] = json!(used);
+    out["rules"] = json!(rules);
     out
 }

@@ -238,14 +238,7 @@ impl Plan {
 
     /// What the plugin may use.
     pub(crate) fn limits(&self) -> Limits {
-        let (own, default) = (&self.entry.limits, Limits::default());
-        Limits {
-            memory_bytes: own.memory_mib.map(|mib| u64::from(mib) << 20),
-            cpu: own.cpu.map_or(default.cpu, Duration::std),
-            hostcall_bytes: own.hostcall_mib.map_or(default.hostcall_bytes, |mib| (mib as usize) << 20),
-            series: own.series.unwrap_or(default.series),
-            ..default
-        }
+        self.entry.limits.of_plugin()
     }
 }
 

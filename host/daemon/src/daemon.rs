@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, anyhow};
 use arc_swap::ArcSwap;
+use tokio::sync::Semaphore;
 use watchglass_alerts::{Alerts, GroupBy, IntegrationSpec, Route, RoutingConfig};
 use watchglass_model::exposition::Family;
 use watchglass_model::{MetricType, TimeMs};
@@ -15,7 +16,7 @@ use watchglass_notify::config::{AlertmanagerConfig, HttpConfig, Integration, Int
 use watchglass_notify::forward::ForwardConfig;
 use watchglass_plugin::{Host, HostOptions};
 use watchglass_promql::ParserOptions;
-use watchglass_rules::GroupSpec;
+use watchglass_rules::{GroupSpec, Timing};
 use watchglass_store::{Options as StoreOptions, Store};
 
 use crate::alerting::Alerting;
@@ -24,7 +25,7 @@ use crate::config::Config;
 use crate::evaluation::{Evaluation, Settings};
 use crate::metrics::{Counters, METRICS, Metric, metric, process_metrics, store_metrics};
 use crate::query_service::QueryService;
-use crate::rule_plugins;
+use crate::rule_plugins::RulePlugins;
 use crate::state::State;
 
 /// The rules that come with us.
@@ -40,6 +41,7 @@ pub(crate) struct Daemon {
     pub(crate) evaluation: Arc<Evaluation>,
     pub(crate) collection: Arc<Collection>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) rule_plugins: RulePlugins,
     pub(crate) started: TimeMs,
     config: ArcSwap<Config>,
     alertmanager: ArcSwap<Alertmanager>,
@@ -165,7 +167,8 @@ pub(crate) fn load(path: Option<&Path>, overrides: &Overrides) -> Result<Loaded,
             if config.file.alerting.config.is_none() {
                 alertmanager.receivers.iter_mut().for_each(|r| r.integrations.push(console()));
             }
-            if let Err(e) = forward(&mut alertmanager, &config.file.alerting.forward) {
+            if let Err(e) = forward(&mut alertmanager, &config.file.alerting.forward, config.file.rules.resend_delay.ms)
+            {
                 return Err(LoadErrors(vec![e]));
             }
             Ok(Loaded { config, groups, alertmanager, alertmanager_text: text, sources })
@@ -185,11 +188,10 @@ fn console() -> Integration {
 
 /// The receiver that hands everything on to other Alertmanagers. No name of a file: it can't be one of a user's.
 const FORWARD: &str = "alerting.forward";
-/// How often an Alertmanager is told again: it forgets an alert after four of these.
-const FORWARD_EVERY_MS: i64 = 60_000;
 
-/// Puts a route in front of all others that hands every alert on by itself, at once, and lets it go on.
-fn forward(alertmanager: &mut AlertmanagerConfig, urls: &[String]) -> Result<(), String> {
+/// Puts a route in front of all others that hands every alert on by itself, at once, and lets it go on. An Alertmanager is told again every `resend_ms`, as Prometheus
+/// does: it forgets an alert that it does not hear of.
+fn forward(alertmanager: &mut AlertmanagerConfig, urls: &[String], resend_ms: i64) -> Result<(), String> {
     if urls.is_empty() {
         return Ok(());
     }
@@ -206,8 +208,9 @@ fn forward(alertmanager: &mut AlertmanagerConfig, urls: &[String]) -> Result<(),
         group_by: Some(GroupBy::All),
         continue_matching: true,
         group_wait: Some(0),
-        group_interval: Some(FORWARD_EVERY_MS),
-        repeat_interval: Some(FORWARD_EVERY_MS),
+        group_interval: Some(resend_ms.max(1)),
+        // Shorter, so that every flush of the group finds it due.
+        repeat_interval: Some((resend_ms / 2).max(1)),
         ..Route::default()
     };
     let before = std::mem::take(&mut alertmanager.route);
@@ -267,6 +270,7 @@ impl Daemon {
             evaluation,
             collection,
             counters,
+            rule_plugins: RulePlugins::default(),
             started: now,
             config: ArcSwap::from_pointee(config.clone()),
             alertmanager: ArcSwap::from_pointee(Alertmanager::of(loaded)),
@@ -288,7 +292,7 @@ impl Daemon {
         // Plugins first: a rule plugin is one of them.
         self.collection.apply(&self.config()).await;
         self.run_groups().await;
-        for (name, toml) in self.collection.waiting() {
+        for (name, toml) in self.collection.waiting(&self.config()) {
             tracing::info!("plugin `{name}` waits: nothing in the configuration runs it; this would:\n{toml}");
         }
         self.ready.store(true, Ordering::Relaxed);
@@ -297,17 +301,26 @@ impl Daemon {
     /// Evaluates the groups of the rule files and of the rule plugins from now on.
     async fn run_groups(self: &Arc<Self>) {
         let config = self.config();
+        let rules = &config.file.rules;
+        let timing = Timing {
+            resend_delay_ms: rules.resend_delay.ms,
+            outage_tolerance_ms: rules.for_outage_tolerance.ms,
+            grace_ms: rules.for_grace_period.ms,
+        };
         let settings = Arc::new(Settings {
             interval_ms: config.file.global.evaluation_interval.ms,
+            query_offset_ms: config.file.global.rule_query_offset.ms,
+            timing,
             external_labels: config.external_labels(),
             external_url: self.external_url(),
             parser: parser_options(&config),
             lookback_ms: config.file.query.lookback_delta.ms,
             timeout: config.file.query.timeout.std(),
-            after_scrape: config.file.rules.evaluate_after_scrape,
+            after_scrape: rules.evaluate_after_scrape,
+            helpers: Semaphore::new(rules.max_concurrent_evals),
         });
         let specs = self.groups.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let external = rule_plugins::groups(&config, &self.collection, &self.store).await;
+        let external = self.rule_plugins.groups(&config, &self.collection, timing).await;
         let (this, runtime) = (Arc::clone(self), tokio::runtime::Handle::current());
         // It waits for turns that are under way.
         let replaced = tokio::task::spawn_blocking(move || {
@@ -429,6 +442,7 @@ impl Daemon {
         all.extend(self.alerting.metrics(crate::now()));
         all.extend(self.evaluation.metrics());
         all.extend(self.collection.metrics());
+        all.extend(self.rule_plugins.metrics());
         all.extend(self.counters.metrics());
         families(all)
     }

@@ -1,36 +1,42 @@
-//! Rule groups at work: each has its turns on its own grid, on the blocking pool, and hands its alerts on.
+//! Rule groups at work: which there are, what wakes them, what becomes of those that go.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 use watchglass_model::{Labels, Sample, SampleBatch, TimeMs, Value, stale_nan};
-use watchglass_promql::ast::Expr;
-use watchglass_promql::{Cancel, Options, ParserOptions, QueryValue, parse, query_instant};
-use watchglass_rules::{Env, Group, GroupSpec};
+use watchglass_promql::ParserOptions;
+use watchglass_rules::{Group, GroupSpec, Inputs, Timing};
 use watchglass_store::Store;
 
 use crate::alerting::Alerting;
+use crate::group_turn::{GroupTurn, run};
 use crate::metrics::{Counters, Metric, metric};
-use crate::query_service::StoreSource;
 
-/// A firing alert is sent again this often, as Prometheus does by default.
-pub(crate) const RESEND_DELAY_MS: i64 = 60_000;
+/// How far what a collection brought is followed from group to group: a rule on a rule on a rule. Groups that read each other would go on for ever.
+const HOPS_MAX: u32 = 4;
 
 /// What groups are evaluated with.
 pub(crate) struct Evaluation {
-    store: Arc<Store>,
-    alerting: Arc<Alerting>,
-    counters: Arc<Counters>,
+    pub(crate) store: Arc<Store>,
+    pub(crate) alerting: Arc<Alerting>,
+    pub(crate) counters: Arc<Counters>,
     running: RwLock<Vec<Running>>,
+    /// Whether there were groups before: those that come later have nothing to restore.
+    started: AtomicBool,
+    /// For all groups of the configuration before this one.
+    after_scrape: AtomicBool,
 }
 
 /// How groups are evaluated: from the configuration.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) interval_ms: i64,
+    pub(crate) query_offset_ms: i64,
+    pub(crate) timing: Timing,
     pub(crate) external_labels: Labels,
     pub(crate) external_url: String,
     pub(crate) parser: ParserOptions,
@@ -38,12 +44,22 @@ pub(crate) struct Settings {
     pub(crate) timeout: Duration,
     /// Evaluates after each collection too.
     pub(crate) after_scrape: bool,
+    /// Threads beyond one for each group, for rules that don't depend on each other.
+    pub(crate) helpers: Semaphore,
+}
+
+/// What wakes a group between its turns.
+#[derive(Default)]
+pub(crate) struct Fresh {
+    pub(crate) notify: Notify,
+    /// How much further what woke it is followed.
+    pub(crate) hops: AtomicU32,
 }
 
 struct Running {
     group: Arc<Mutex<Group>>,
-    /// Set when samples have come in that the group may read.
-    fresh: Arc<Notify>,
+    fresh: Arc<Fresh>,
+    inputs: Inputs,
     task: JoinHandle<()>,
 }
 
@@ -55,60 +71,107 @@ impl Drop for Running {
 
 impl Evaluation {
     pub(crate) fn new(store: Arc<Store>, alerting: Arc<Alerting>, counters: Arc<Counters>) -> Evaluation {
-        Evaluation { store, alerting, counters, running: RwLock::default() }
+        Evaluation {
+            store,
+            alerting,
+            counters,
+            running: RwLock::default(),
+            started: AtomicBool::new(false),
+            after_scrape: AtomicBool::new(false),
+        }
     }
 
     /// Evaluates these groups from now on. A group that was there before goes on with its state; the series of one that is gone end.
-    pub(crate) fn replace(&self, specs: Vec<GroupSpec>, external: Vec<Group>, settings: &Arc<Settings>, now: TimeMs) {
+    pub(crate) fn replace(
+        self: &Arc<Self>,
+        specs: Vec<GroupSpec>,
+        external: Vec<Group>,
+        settings: &Arc<Settings>,
+        now: TimeMs,
+    ) {
         let mut running = self.running.write().unwrap_or_else(PoisonError::into_inner);
         let mut old: HashMap<(String, String), Arc<Mutex<Group>>> = HashMap::new();
         // The tasks end here, at the latest after the turn that is under way: what follows waits for the group's lock.
         for entry in running.drain(..) {
             let group = Arc::clone(&entry.group);
-            let key = {
-                let g = lock(&group);
-                (g.spec().file.clone(), g.spec().name.clone())
-            };
+            let key = key(&lock(&group));
             old.insert(key, group);
         }
-        let groups = specs.into_iter().map(|spec| Group::new(spec, settings.interval_ms, 0, RESEND_DELAY_MS));
-        for mut group in groups.chain(external) {
-            let key = (group.spec().file.clone(), group.spec().name.clone());
-            if let Some(before) = old.remove(&key) {
-                let empty = Group::new(GroupSpec { rules: Vec::new(), ..group.spec().clone() }, 1, 0, 0);
+        let restore = !self.started.swap(true, Ordering::Relaxed);
+        self.after_scrape.store(settings.after_scrape, Ordering::Relaxed);
+        let new = |spec| Group::new(spec, settings.interval_ms, settings.query_offset_ms, settings.timing);
+        for mut group in specs.into_iter().map(new).chain(external) {
+            if !restore {
+                group.set_restored();
+            }
+            if let Some(before) = old.remove(&key(&group)) {
+                let spec = GroupSpec { rules: Vec::new(), ..group.spec().clone() };
+                let empty = Group::new(spec, 1, 0, settings.timing);
                 group.take_state(std::mem::replace(&mut *lock(&before), empty));
             }
             running.push(self.start(group, settings));
         }
+        drop(running);
         for gone in old.into_values() {
-            let group = lock(&gone);
-            let samples: Vec<Sample> = group
-                .series()
-                .map(|l| Sample { labels: l.clone(), t: now, value: Value::Float(stale_nan()) })
-                .collect();
-            self.counters.forget("rule_group", &group_label(&group));
-            drop(group);
-            self.append(SampleBatch { samples, metadata: Vec::new() }, now);
+            self.end(&lock(&gone), now);
         }
     }
 
-    fn start(&self, group: Group, settings: &Arc<Settings>) -> Running {
-        let (group, fresh) = (Arc::new(Mutex::new(group)), Arc::new(Notify::new()));
-        let work = Turn {
+    /// Lets the series of a group that is gone end, once those that moved to another group have had the time to be written there.
+    fn end(self: &Arc<Self>, group: &Group, now: TimeMs) {
+        self.counters.forget("rule_group", &group_label(group));
+        let series: Vec<Labels> = group.series().cloned().collect();
+        let wait = Duration::from_millis(group.interval_ms().unsigned_abs().saturating_mul(2));
+        if series.is_empty() {
+            return;
+        }
+        let this = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(wait).await;
+            let ended = tokio::task::spawn_blocking(move || {
+                let living: HashSet<Labels> =
+                    this.look(|g| g.series().cloned().collect::<Vec<_>>()).concat().into_iter().collect();
+                let gone = series.into_iter().filter(|labels| !living.contains(labels));
+                let samples: Vec<Sample> =
+                    gone.map(|labels| Sample { labels, t: now, value: Value::Float(stale_nan()) }).collect();
+                if !samples.is_empty() {
+                    this.append(SampleBatch { samples, metadata: Vec::new() }, crate::now());
+                }
+            });
+            if let Err(panic) = ended.await {
+                tracing::error!(error = %panic, "bug: ending the series of a rule group panicked");
+            }
+        });
+    }
+
+    fn start(self: &Arc<Self>, group: Group, settings: &Arc<Settings>) -> Running {
+        let (fresh, inputs, outputs) = (Arc::new(Fresh::default()), group.inputs(), group.outputs());
+        let group = Arc::new(Mutex::new(group));
+        let turn = GroupTurn {
             group: Arc::clone(&group),
-            store: Arc::clone(&self.store),
-            alerting: Arc::clone(&self.alerting),
-            counters: Arc::clone(&self.counters),
+            outputs,
+            evaluation: Arc::clone(self),
             settings: Arc::clone(settings),
+            fresh: Arc::clone(&fresh),
         };
-        let task = tokio::spawn(run(Arc::new(work), Arc::clone(&fresh)));
-        Running { group, fresh, task }
+        Running { group, fresh, inputs, task: tokio::spawn(run(Arc::new(turn))) }
     }
 
     /// Says that samples have come in.
-    pub(crate) fn collected(&self) {
+    pub(crate) fn collected(&self, batch: &SampleBatch) {
+        if self.after_scrape.load(Ordering::Relaxed) {
+            let names: BTreeSet<&str> = batch.samples.iter().map(|s| s.labels.metric_name()).collect();
+            self.wake(&names, HOPS_MAX);
+        }
+    }
+
+    /// Wakes the groups that look at metrics of these names.
+    pub(crate) fn wake(&self, names: &BTreeSet<&str>, hops: u32) {
         for entry in self.running.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            entry.fresh.notify_one();
+            if names.iter().any(|name| entry.inputs.may_read(name)) {
+                entry.fresh.hops.fetch_max(hops, Ordering::Relaxed);
+                entry.fresh.notify.notify_one();
+            }
         }
     }
 
@@ -120,9 +183,19 @@ impl Evaluation {
         groups.iter().map(|group| look(&lock(group))).collect()
     }
 
-    /// Takes what anything but a collector writes.
+    /// Stores what rules made.
     pub(crate) fn append(&self, batch: SampleBatch, now: TimeMs) {
-        append(&self.store, batch, now);
+        match self.store.append(&batch, now) {
+            Ok(appended) if appended.rejected() > 0 => {
+                tracing::warn!(
+                    rejected = appended.rejected(),
+                    reason = appended.first_rejected.map(|(_, r)| r.as_str()),
+                    "samples of a rule were not stored"
+                );
+            }
+            Ok(_) => {}
+            Err(e) => tracing::error!(error = %e, "samples of a rule were lost"),
+        }
     }
 
     /// The metrics of groups.
@@ -146,150 +219,16 @@ impl Evaluation {
     }
 }
 
-fn lock(group: &Mutex<Group>) -> std::sync::MutexGuard<'_, Group> {
+pub(crate) fn lock(group: &Mutex<Group>) -> std::sync::MutexGuard<'_, Group> {
     group.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// File and name: what makes a group the same one after a reload.
+fn key(group: &Group) -> (String, String) {
+    (group.spec().file.clone(), group.spec().name.clone())
+}
+
 /// As in Prometheus' metrics: `FILE;GROUP`.
-fn group_label(group: &Group) -> String {
+pub(crate) fn group_label(group: &Group) -> String {
     format!("{};{}", group.spec().file, group.spec().name)
-}
-
-fn append(store: &Store, batch: SampleBatch, now: TimeMs) {
-    match store.append(&batch, now) {
-        Ok(appended) if appended.rejected() > 0 => {
-            tracing::warn!(
-                rejected = appended.rejected(),
-                reason = appended.first_rejected.map(|(_, r)| r.as_str()),
-                "samples of a rule were not stored"
-            );
-        }
-        Ok(_) => {}
-        Err(e) => tracing::error!(error = %e, "samples of a rule were lost"),
-    }
-}
-
-/// Has turns for ever: at the group's own times, and after collections where that is switched on.
-async fn run(work: Arc<Turn>, fresh: Arc<Notify>) {
-    let (interval_ms, mut turn) = {
-        let group = lock(&work.group);
-        (group.interval_ms(), group.turn(crate::now()) + group.interval_ms())
-    };
-    loop {
-        let wait = Duration::from_millis((turn - crate::now()).max(0) as u64);
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {
-                work.have(turn).await;
-                // A turn that took longer than the interval: those in between are left out.
-                let missed = (crate::now() - turn) / interval_ms;
-                work.missed(missed.max(0) as u64);
-                turn += (missed.max(0) + 1) * interval_ms;
-            }
-            () = fresh.notified(), if work.settings.after_scrape => work.have(crate::now()).await,
-        }
-    }
-}
-
-/// What one group is evaluated with.
-struct Turn {
-    group: Arc<Mutex<Group>>,
-    store: Arc<Store>,
-    alerting: Arc<Alerting>,
-    counters: Arc<Counters>,
-    settings: Arc<Settings>,
-}
-
-impl Turn {
-    async fn have(self: &Arc<Self>, at: TimeMs) {
-        let (work, cancel) = (Arc::clone(self), Cancel::default());
-        let turn = tokio::task::spawn_blocking({
-            let cancel = cancel.clone();
-            move || work.evaluate(at, &cancel)
-        });
-        tokio::pin!(turn);
-        let ended = match tokio::time::timeout(self.settings.timeout, &mut turn).await {
-            Ok(ended) => ended,
-            Err(_) => {
-                tracing::warn!(timeout = ?self.settings.timeout, "a rule group took too long; its queries are cancelled");
-                cancel.cancel();
-                turn.await
-            }
-        };
-        if let Err(panic) = ended {
-            tracing::error!(error = %panic, "bug: a rule group panicked; it goes on with its next turn");
-        }
-    }
-
-    /// `cancel` stops the queries that are left.
-    fn evaluate(&self, at: TimeMs, cancel: &Cancel) {
-        let (mut group, began) = (lock(&self.group), Instant::now());
-        let settings = &self.settings;
-        let options = Options { lookback_ms: settings.lookback_ms, ..Options::default() };
-        let mut query = |text: &str, expr: &Expr, at: TimeMs| -> Result<Vec<Sample>, String> {
-            let result = query_instant(&StoreSource(&self.store), text, expr, at, &options, cancel);
-            match result.map_err(|e| e.to_string())?.value {
-                QueryValue::Vector(samples) => Ok(samples),
-                QueryValue::Scalar(p) => Ok(vec![Sample { labels: Labels::empty(), t: p.t, value: Value::Float(p.v) }]),
-                _ => Err("rule result is not a vector or scalar".to_owned()),
-            }
-        };
-        // What rules and templates ask by text may use what a user must switch on.
-        let parser = ParserOptions { experimental_functions: true, ..settings.parser };
-        let mut query_text = |text: &str, at: TimeMs| -> Result<Vec<Sample>, String> {
-            let expr = parse(text, parser).map_err(|e| e.to_string())?;
-            match query_instant(&StoreSource(&self.store), text, &expr, at, &options, cancel)
-                .map_err(|e| e.to_string())?
-                .value
-            {
-                QueryValue::Vector(samples) => Ok(samples),
-                QueryValue::Scalar(p) => Ok(vec![Sample { labels: Labels::empty(), t: p.t, value: Value::Float(p.v) }]),
-                _ => Err("query result is not a vector or scalar".to_owned()),
-            }
-        };
-        let iteration = group.evaluate(
-            at,
-            &mut Env {
-                query: &mut query,
-                query_text: &mut query_text,
-                append: &mut |batch| append(&self.store, batch, at),
-                external_labels: &settings.external_labels,
-                external_url: &settings.external_url,
-            },
-            &|| began.elapsed(),
-        );
-        let (label, rules) = (group_label(&group), group.rules().count());
-        for (rule, status) in group.rules() {
-            if !status.last_error.is_empty() {
-                tracing::warn!(
-                    group = label,
-                    rule = rule.spec().name(),
-                    error = status.last_error,
-                    "a rule can't be evaluated"
-                );
-            }
-        }
-        drop(group);
-        let labels = [("rule_group", label.as_str())];
-        self.counters.add("prometheus_rule_evaluations_total", &labels, rules as f64);
-        self.counters.add("prometheus_rule_evaluation_failures_total", &labels, iteration.failures as f64);
-        self.counters.add("prometheus_rule_group_iterations_total", &labels, 1.0);
-        self.counters.add("prometheus_rule_evaluation_duration_seconds_sum", &[], began.elapsed().as_secs_f64());
-        self.counters.add("prometheus_rule_evaluation_duration_seconds_count", &[], 1.0);
-        self.alerting.insert(&with_external_labels(iteration.alerts, &settings.external_labels), crate::now());
-    }
-
-    fn missed(&self, turns: u64) {
-        let label = group_label(&lock(&self.group));
-        let labels = [("rule_group", label.as_str())];
-        self.counters.add("prometheus_rule_group_iterations_total", &labels, turns as f64);
-        self.counters.add("prometheus_rule_group_iterations_missed_total", &labels, turns as f64);
-    }
-}
-
-/// Alerts go out with the labels of the installation, where they have none of that name themselves.
-fn with_external_labels(mut alerts: Vec<watchglass_model::Alert>, external: &Labels) -> Vec<watchglass_model::Alert> {
-    for alert in alerts.iter_mut().filter(|_| !external.is_empty()) {
-        alert.labels = external.iter().chain(alert.labels.iter()).collect();
-    }
-    alerts
 }

@@ -1,37 +1,56 @@
 //! Rule plugins as rules: their inputs are fetched, they are asked, and what they return goes the way of every rule's alerts.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde_json::{Value as Json, json};
 use tokio::runtime::Handle;
-use watchglass_model::{FloatPoint, Labels, LabelsBuilder, SeriesData, TimeMs, Value};
-use watchglass_plugin::{Limits, RuleAlert, RuleInput, RulePlugin, RuleSpec};
-use watchglass_promql::{Cancel, Options, ParserOptions, QueryValue, parse, query_instant, query_range};
-use watchglass_rules::{ActiveAlert, Env, EvalError, ExternalRule, Group, Instance};
-use watchglass_store::Store;
+use watchglass_model::{Labels, LabelsBuilder, TimeMs, Value};
+use watchglass_plugin::{Host, Plugin, RuleAlert, RuleInput, RulePlugin, RuleSpec};
+use watchglass_promql::{ParserOptions, parse};
+use watchglass_rules::{ActiveAlert, Env, EvalError, ExternalRule, Group, Instance, Steps, Timing};
 
 use crate::collection::Collection;
 use crate::config::Config;
 use crate::config::schema::RulePlugin as Entry;
-use crate::evaluation::RESEND_DELAY_MS;
-use crate::query_service::StoreSource;
+use crate::metrics::{Metric, metric};
 
 /// Where neither the entry nor the plugin says how often.
 const INTERVAL_MS: i64 = 60_000;
-/// How long an evaluation may take, unless the interval is shorter.
+/// How long an evaluation may take where neither the entry nor the plugin says; never longer than the interval.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A rule plugin with its configuration, as the rules see it.
-struct PluginRule {
+/// The rule plugins of the configuration.
+#[derive(Default)]
+pub(crate) struct RulePlugins(Mutex<Vec<Running>>);
+
+/// An entry of the configuration.
+struct Running {
     name: String,
+    entry: Entry,
+    /// Hash of the plugin that it was made of.
+    hash: String,
+    /// What runs: made of the newest version that could be configured.
+    rule: Option<PluginRule>,
+    /// Why the newest version, or the entry, can't be used.
+    error: Option<String>,
+}
+
+/// A rule plugin with its configuration, as the rules see it. Clones share its instance, not what it knows of alerts.
+pub(crate) struct PluginRule {
+    name: String,
+    file: String,
     plugin: RulePlugin,
     /// Labels of the entry: they stand over the plugin's.
     labels: Labels,
     interval_ms: i64,
-    store: Arc<Store>,
-    options: Options,
+    deadline: Duration,
     /// Groups have their turns on the blocking pool; the plugin is asynchronous.
     runtime: Handle,
+    /// What the plugin called its alerts before the entry's labels came over them.
+    given: Mutex<HashMap<Labels, Labels>>,
 }
 
 impl std::fmt::Debug for PluginRule {
@@ -40,101 +59,183 @@ impl std::fmt::Debug for PluginRule {
     }
 }
 
-/// The groups of the configuration's rule plugins. One that can't run is told, and left out.
-pub(crate) async fn groups(config: &Config, collection: &Collection, store: &Arc<Store>) -> Vec<Group> {
-    let mut groups = Vec::new();
-    for entry in &config.file.rule_plugin {
-        let name = entry.value.name.clone().unwrap_or_else(|| entry.value.plugin.clone());
-        match group(&name, &entry.value, config, collection, store).await {
-            Ok(group) => groups.push(group),
-            Err(e) => tracing::error!(rule_plugin = name, "the rule plugin is not run: {e}"),
+impl Clone for PluginRule {
+    fn clone(&self) -> PluginRule {
+        PluginRule {
+            name: self.name.clone(),
+            file: self.file.clone(),
+            plugin: self.plugin.clone(),
+            labels: self.labels.clone(),
+            interval_ms: self.interval_ms,
+            deadline: self.deadline,
+            runtime: self.runtime.clone(),
+            given: Mutex::default(),
         }
     }
-    groups
 }
 
-async fn group(
-    name: &str,
-    entry: &Entry,
-    config: &Config,
-    collection: &Collection,
-    store: &Arc<Store>,
-) -> Result<Group, String> {
-    let plugin = collection.plugin(&entry.plugin)?;
-    let config_json =
-        serde_json::to_string(&entry.config).map_err(|e| format!("its config can't be handed over: {e}"))?;
-    let theirs = plugin.manifest.interval.map(|d| d.as_millis() as i64);
-    let interval_ms = entry.interval.map(|d| d.ms).or(theirs).unwrap_or(INTERVAL_MS).max(1);
-    let spec = RuleSpec { name: name.to_owned(), config_json, limits: Limits::default() };
-    let rule = collection.host().rule(Arc::clone(&plugin), spec).await.map_err(|e| e.to_string())?;
-    for input in rule.inputs() {
-        parse(&input.expr, ParserOptions::all()).map_err(|e| format!("its input `{}`: {e}", input.name))?;
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl RulePlugins {
+    /// The groups of the configuration's rule plugins. One that can't be made as it is now is told, and goes on as it was before, or is left out.
+    pub(crate) async fn groups(&self, config: &Config, collection: &Collection, timing: Timing) -> Vec<Group> {
+        let mut old: HashMap<String, Running> = lock(&self.0).drain(..).map(|r| (r.name.clone(), r)).collect();
+        let mut running = Vec::new();
+        for entry in config.file.rule_plugin.iter().map(|e| &e.value) {
+            let name = entry.name();
+            let before = old.remove(&name);
+            running.push(next(name, entry, before, collection).await);
+        }
+        let groups = running.iter().filter_map(|r| Some(r.rule.as_ref()?.group(timing))).collect();
+        *lock(&self.0) = running;
+        groups
     }
-    let options = Options { lookback_ms: config.file.query.lookback_delta.ms, ..Options::default() };
-    let rule = PluginRule {
-        name: name.to_owned(),
-        plugin: rule,
-        labels: Labels::from_pairs(&entry.labels),
-        interval_ms,
-        store: Arc::clone(store),
-        options,
-        runtime: Handle::current(),
+
+    /// What runs of a plugin, as `/api/v1/plugins` shows it.
+    pub(crate) fn of(&self, plugin: &str) -> Vec<Json> {
+        let running = lock(&self.0);
+        running.iter().filter(|r| r.entry.plugin == plugin).map(Running::json).collect()
+    }
+
+    /// The metrics of rule plugins.
+    pub(crate) fn metrics(&self) -> Vec<Metric> {
+        let mut out = Vec::new();
+        for running in lock(&self.0).iter() {
+            let Some(rule) = &running.rule else { continue };
+            let stats = rule.plugin.stats();
+            let labels = [("rule_plugin", running.name.as_str()), ("plugin", running.entry.plugin.as_str())];
+            out.extend([
+                metric("watchglass_plugin_calls_total", &labels, stats.calls as f64),
+                metric("watchglass_plugin_cpu_seconds_total", &labels, stats.cpu.as_secs_f64()),
+                metric("watchglass_plugin_duration_seconds_count", &labels, stats.calls as f64),
+                metric("watchglass_plugin_duration_seconds_sum", &labels, stats.duration.as_secs_f64()),
+                metric("watchglass_plugin_memory_bytes", &labels, stats.memory_bytes as f64),
+            ]);
+            for (reason, count) in &stats.failures {
+                let labels = [labels[0], labels[1], ("reason", reason.as_str())];
+                out.push(metric("watchglass_plugin_failures_total", &labels, *count as f64));
+            }
+        }
+        out
+    }
+}
+
+/// An entry at work, as far as it can be.
+async fn next(name: String, entry: &Entry, before: Option<Running>, collection: &Collection) -> Running {
+    let plugin = collection.plugin(&entry.plugin);
+    let hash = plugin.as_ref().map_or_else(|_| String::new(), |p| p.hash.clone());
+    // Nothing changed that concerns it.
+    if let Some(before) = before.as_ref().filter(|b| b.entry == *entry && b.hash == hash && b.error.is_none()) {
+        return Running { name, entry: entry.clone(), hash, rule: before.rule.clone(), error: None };
+    }
+    let made = match plugin {
+        Ok(plugin) => PluginRule::make(collection.host(), plugin, entry).await,
+        Err(e) => Err(e),
     };
-    Ok(Group::external(Box::new(rule), &format!("{}.wasm", entry.plugin), interval_ms, 0, RESEND_DELAY_MS))
+    match made {
+        Ok(rule) => {
+            if before.is_some_and(|b| b.rule.is_some()) {
+                tracing::info!(rule_plugin = name, "the rule plugin was replaced");
+            }
+            Running { name, entry: entry.clone(), hash, rule: Some(rule), error: None }
+        }
+        Err(e) => {
+            let known = before.as_ref().is_some_and(|b| b.error.as_ref() == Some(&e));
+            let rule = before.and_then(|b| b.rule);
+            match &rule {
+                _ if known => {}
+                Some(_) => {
+                    tracing::error!(rule_plugin = name, "it can't be used as it is now, the one before goes on: {e}")
+                }
+                None => tracing::error!(rule_plugin = name, "the rule plugin is not run: {e}"),
+            }
+            Running { name, entry: entry.clone(), hash, rule, error: Some(e) }
+        }
+    }
 }
 
-impl ExternalRule for PluginRule {
-    fn name(&self) -> &str {
-        &self.name
-    }
-
-    fn evaluate(
-        &mut self,
-        at: TimeMs,
-        active: &[&ActiveAlert],
-        _env: &mut Env<'_>,
-    ) -> Result<Vec<Instance>, EvalError> {
-        let mut inputs = Vec::with_capacity(self.plugin.inputs().len());
-        for input in self.plugin.inputs() {
-            inputs.push(self.fetch(input, at).map_err(|e| EvalError(format!("input `{}`: {e}", input.name)))?);
+impl Running {
+    fn json(&self) -> Json {
+        let mut out = json!({ "name": self.name });
+        if let Some(rule) = &self.rule {
+            let stats = rule.plugin.stats();
+            let failures: serde_json::Map<_, _> =
+                stats.failures.iter().map(|(reason, n)| (reason.as_str().to_owned(), json!(n))).collect();
+            out["state"] = json!(rule.plugin.state());
+            out["calls"] = json!(stats.calls);
+            out["failures"] = json!(failures);
+            out["cpuSeconds"] = json!(stats.cpu.as_secs_f64());
+            out["memoryBytes"] = json!(stats.memory_bytes);
+            out["inputs"] = rule.plugin.inputs().iter().map(|i| json!({ "name": i.name, "expr": i.expr })).collect();
+        } else {
+            out["state"] = json!({ "state": "not run", "reason": self.error });
         }
-        let active: Vec<RuleAlert> = active.iter().map(|alert| told(alert)).collect();
-        let deadline = DEADLINE.min(Duration::from_millis(self.interval_ms as u64));
-        let evaluation = self.runtime.block_on(self.plugin.evaluate(at, &inputs, &active, deadline));
-        let alerts = evaluation.outcome.map_err(|e| EvalError(e.to_string()))?;
-        Ok(alerts.into_iter().map(|alert| self.instance(alert)).collect())
+        if let Some(error) = &self.error {
+            out["error"] = json!(error);
+        }
+        out
     }
+}
+
+/// The rule plugins of a configuration without a daemon around them, for unit tests of rules; those of `dir`, or of the folder that the configuration names.
+pub(crate) async fn alone(config: &Config, dir: Option<&Path>, host: &Host) -> Result<Vec<PluginRule>, String> {
+    let dir = dir.map_or_else(|| config.plugins_dir(), Path::to_path_buf);
+    let mut rules = Vec::new();
+    for entry in config.file.rule_plugin.iter().map(|e| &e.value) {
+        rules.push(one(entry, &dir, host).await?);
+    }
+    Ok(rules)
+}
+
+/// The rule plugin of an entry, from a folder.
+pub(crate) async fn one(entry: &Entry, dir: &Path, host: &Host) -> Result<PluginRule, String> {
+    let named = |e: String| format!("rule plugin `{}`: {e}", entry.name());
+    let plugin = host.load(&dir.join(format!("{}.wasm", entry.plugin))).await.map_err(|e| named(e.to_string()))?;
+    PluginRule::make(host, plugin, entry).await.map_err(named)
 }
 
 impl PluginRule {
-    fn fetch(&self, input: &RuleInput, at: TimeMs) -> Result<Vec<SeriesData>, String> {
-        let millis = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
-        let expr = parse(&input.expr, ParserOptions::all()).map_err(|e| e.to_string())?;
-        let (source, cancel) = (StoreSource(&self.store), Cancel::default());
-        let result = if input.range.is_zero() {
-            query_instant(&source, &input.expr, &expr, at, &self.options, &cancel)
-        } else {
-            let step = if input.step.is_zero() { self.interval_ms } else { millis(input.step) }.max(1);
-            query_range(&source, &input.expr, &expr, at - millis(input.range), at, step, &self.options, &cancel)
-        };
-        match result.map_err(|e| e.to_string())?.value {
-            QueryValue::Matrix(series) => Ok(series),
-            QueryValue::Scalar(point) => Ok(vec![SeriesData { floats: vec![point], ..SeriesData::default() }]),
-            QueryValue::String(..) => Err("it gives a text, not series".to_owned()),
-            QueryValue::Vector(samples) => Ok(samples
-                .into_iter()
-                .filter_map(|s| match s.value {
-                    Value::Float(v) => Some(SeriesData {
-                        labels: s.labels,
-                        floats: vec![FloatPoint { t: s.t, v }],
-                        ..SeriesData::default()
-                    }),
-                    Value::Histogram(_) => None,
-                })
-                .collect()),
+    async fn make(host: &Host, plugin: Arc<Plugin>, entry: &Entry) -> Result<PluginRule, String> {
+        let name = entry.name();
+        let config_json =
+            serde_json::to_string(&entry.config).map_err(|e| format!("its config can't be handed over: {e}"))?;
+        let manifest = &plugin.manifest;
+        let theirs = manifest.interval.map(|d| d.as_millis() as i64);
+        let interval_ms = entry.interval.map(|d| d.ms).or(theirs).unwrap_or(INTERVAL_MS).max(1);
+        let deadline = entry.timeout.map(|d| d.std()).or(manifest.timeout).unwrap_or(DEADLINE);
+        let deadline = deadline.min(Duration::from_millis(interval_ms.unsigned_abs()));
+        let spec = RuleSpec { name: name.clone(), config_json, limits: entry.limits.of_plugin() };
+        let rule = host.rule(plugin, spec).await.map_err(|e| e.to_string())?;
+        for input in rule.inputs() {
+            parse(&input.expr, ParserOptions::all())
+                .map_err(|e| format!("its input `{}`, `{}`: {e}", input.name, input.expr))?;
         }
+        Ok(PluginRule {
+            name,
+            file: format!("{}.wasm", entry.plugin),
+            plugin: rule,
+            labels: Labels::from_pairs(&entry.labels),
+            interval_ms,
+            deadline,
+            runtime: Handle::current(),
+            given: Mutex::default(),
+        })
     }
 
+    /// A group of its own, with nothing known yet.
+    pub(crate) fn group(&self, timing: Timing) -> Group {
+        Group::external(Box::new(self.clone()), &self.file, self.interval_ms, timing)
+    }
+
+    fn steps(&self, input: &RuleInput, at: TimeMs) -> Option<Steps> {
+        let millis = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
+        let step = if input.step.is_zero() { self.interval_ms } else { millis(input.step) }.max(1);
+        (!input.range.is_zero()).then(|| Steps { start: at - millis(input.range), end: at, step })
+    }
+
+    /// An alert of the plugin's with the entry's labels over its own.
     fn instance(&self, alert: RuleAlert) -> Instance {
         let mut labels = LabelsBuilder::new(&alert.labels);
         for (name, value) in self.labels.iter() {
@@ -148,15 +249,46 @@ impl PluginRule {
             keep_firing_ms: alert.keep_firing.as_millis() as i64,
         }
     }
+
+    /// What the plugin is told of an alert of its own: the labels that it gave. Where that was before a restart only the entry's can be told apart.
+    fn told(&self, alert: &ActiveAlert, given: &HashMap<Labels, Labels>) -> RuleAlert {
+        let own = || alert.labels.iter().filter(|(n, v)| self.labels.get(n) != Some(*v)).collect();
+        RuleAlert {
+            labels: given.get(&alert.labels).cloned().unwrap_or_else(own),
+            annotations: alert.annotations.clone(),
+            value: if let Value::Float(v) = alert.value { v } else { f64::NAN },
+            hold: Duration::from_millis(alert.hold_ms().unsigned_abs()),
+            keep_firing: Duration::from_millis(alert.keep_firing_ms().unsigned_abs()),
+        }
+    }
 }
 
-/// What a plugin is told of an alert of its own.
-fn told(alert: &ActiveAlert) -> RuleAlert {
-    RuleAlert {
-        labels: alert.labels.clone(),
-        annotations: alert.annotations.clone(),
-        value: if let Value::Float(v) = alert.value { v } else { f64::NAN },
-        hold: Duration::ZERO,
-        keep_firing: Duration::ZERO,
+impl ExternalRule for PluginRule {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn evaluate(&self, at: TimeMs, active: &[&ActiveAlert], env: &Env<'_>) -> Result<Vec<Instance>, EvalError> {
+        let mut inputs = Vec::with_capacity(self.plugin.inputs().len());
+        for input in self.plugin.inputs() {
+            let series = env.queries.series(&input.expr, at, self.steps(input, at));
+            inputs.push(series.map_err(|e| EvalError(format!("input `{}`: {e}", input.name)))?);
+        }
+        let active: Vec<RuleAlert> = {
+            let given = lock(&self.given);
+            active.iter().map(|alert| self.told(alert, &given)).collect()
+        };
+        let evaluation = self.runtime.block_on(self.plugin.evaluate(at, &inputs, &active, self.deadline));
+        let alerts = evaluation.outcome.map_err(|e| EvalError(e.to_string()))?;
+        let mut given = HashMap::with_capacity(alerts.len());
+        let instances = alerts.into_iter().map(|alert| {
+            let theirs = alert.labels.clone();
+            let instance = self.instance(alert);
+            given.insert(instance.labels.clone(), theirs);
+            instance
+        });
+        let instances = instances.collect();
+        *lock(&self.given) = given;
+        Ok(instances)
     }
 }

@@ -183,7 +183,7 @@ impl Scrape {
         }
         *health = TargetHealth { health: now, last_error: error, last_scrape: at, last_duration: duration, evidence };
         drop(health);
-        self.shared.evaluation.collected();
+        self.shared.evaluation.collected(&finished.batch);
     }
 }
 

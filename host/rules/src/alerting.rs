@@ -14,11 +14,6 @@ use crate::{ALERTS, ALERTS_FOR_STATE};
 const ALERT_NAME: &str = "alertname";
 /// How long a resolved alert is remembered, so that a receiver that missed it is told again.
 const RESOLVED_RETENTION_MS: i64 = 15 * 60 * 1000;
-/// How long before a restart an alert may have been seen last for its `for` to go on.
-pub(crate) const OUTAGE_TOLERANCE_MS: i64 = 60 * 60 * 1000;
-/// The least time between a restart and the firing of an alert that was pending before it.
-const GRACE_MS: i64 = 10 * 60 * 1000;
-
 /// Where an alert stands within its rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlertState {
@@ -156,43 +151,34 @@ impl AlertingRule {
         }
     }
 
-    /// Queries, moves the alerts on, gives the samples of `ALERTS` and `ALERTS_FOR_STATE`.
-    pub(crate) fn evaluate(
-        &mut self,
-        now: TimeMs,
-        offset_ms: i64,
-        limit: usize,
-        env: &mut Env<'_>,
-    ) -> Result<Vec<Sample>, EvalError> {
-        if let Some(external) = &mut self.external {
-            let active: Vec<&ActiveAlert> = self.active.values().filter(|a| a.state != AlertState::Inactive).collect();
-            let mut instances = external.evaluate(now - offset_ms, &active, env)?;
+    /// What is so at `now`, by samples of `at`.
+    pub(crate) fn look(&self, now: TimeMs, at: TimeMs, env: &Env<'_>) -> Result<Vec<Instance>, EvalError> {
+        if let Some(external) = &self.external {
+            let active: Vec<&ActiveAlert> = self.alerts().collect();
+            let mut instances = external.evaluate(at, &active, env)?;
             for instance in &mut instances {
                 if instance.labels.get(ALERT_NAME).is_none() {
                     instance.labels = instance.labels.with(ALERT_NAME, self.spec.name());
                 }
             }
-            return self.step(now, offset_ms, limit, instances);
+            return Ok(instances);
         }
-        let samples = (env.query)(&self.spec.expr_text, &self.spec.expr, now - offset_ms).map_err(EvalError)?;
-        let mut instances = Vec::with_capacity(samples.len());
-        for sample in samples {
-            instances.push(self.instance(&sample, now, env));
-        }
-        self.step(now, offset_ms, limit, instances)
+        let samples = env.queries.instant(&self.spec.expr_text, &self.spec.expr, at).map_err(EvalError)?;
+        Ok(samples.iter().map(|sample| self.instance(sample, now, env)).collect())
     }
 
     /// The alert that a sample makes: labels and annotations expanded. A template that fails shows its error in its place.
-    fn instance(&self, sample: &Sample, now: TimeMs, env: &mut Env<'_>) -> Instance {
+    fn instance(&self, sample: &Sample, now: TimeMs, env: &Env<'_>) -> Instance {
         let data = TemplateData {
             labels: &sample.labels,
             external_labels: env.external_labels,
             external_url: env.external_url,
             value: &sample.value,
         };
-        let (external_query, name) = (&mut *env.query_text, self.spec.name());
+        let name = self.spec.name();
+        let mut query = |text: &str, at: TimeMs| env.queries.text(text, at);
         let mut fill = |text: &str| {
-            expand(&format!("__alert_{name}"), text, &data, now, external_query)
+            expand(&format!("__alert_{name}"), text, &data, now, &mut query)
                 .unwrap_or_else(|e| format!("<error expanding template: {e}>"))
         };
         let mut labels = LabelsBuilder::new(&sample.labels);
@@ -211,11 +197,11 @@ impl AlertingRule {
         Instance { labels: labels.build(), annotations, value: sample.value.clone(), hold_ms, keep_firing_ms }
     }
 
-    /// Moves the alerts on by what is so now.
+    /// Moves the alerts on by what is so now; gives the samples of `ALERTS` and `ALERTS_FOR_STATE`, of time `at`.
     pub(crate) fn step(
         &mut self,
         now: TimeMs,
-        offset_ms: i64,
+        at: TimeMs,
         limit: usize,
         instances: Vec<Instance>,
     ) -> Result<Vec<Sample>, EvalError> {
@@ -243,7 +229,7 @@ impl AlertingRule {
                 alert.fired_at = Some(now);
             }
             if self.restored {
-                samples.extend(alert.samples(now - offset_ms));
+                samples.extend(alert.samples(at));
             }
         }
         if limit > 0 && active > limit {
@@ -281,12 +267,17 @@ impl AlertingRule {
         .collect()
     }
 
-    /// Goes on with `for` where it stood before a restart. `seen` gives, for an alert's labels, the last point of its `ALERTS_FOR_STATE`
-    /// within the last hour: when it was written, and the time (ms) since which the alert had been active.
-    pub(crate) fn restore(&mut self, now: TimeMs, mut seen: impl FnMut(&Labels) -> Option<(TimeMs, TimeMs)>) {
+    /// Goes on with `for` where it stood before a restart. `seen` gives, for an alert's labels, the last point of its `ALERTS_FOR_STATE`:
+    /// when it was written, and the time (ms) since which the alert had been active.
+    pub(crate) fn restore(
+        &mut self,
+        now: TimeMs,
+        grace_ms: i64,
+        mut seen: impl FnMut(&Labels) -> Option<(TimeMs, TimeMs)>,
+    ) {
         for alert in self.active.values_mut() {
             // Who waits for less than the grace period waits once more, even if it fired before: it is over soon.
-            if alert.hold_ms < GRACE_MS {
+            if alert.hold_ms < grace_ms {
                 continue;
             }
             let Some((down_at, active_at)) = seen(&alert.labels) else { continue };
@@ -294,9 +285,9 @@ impl AlertingRule {
             alert.active_at = if remaining <= 0 {
                 // It fired before, so it fires on.
                 active_at
-            } else if remaining < GRACE_MS {
+            } else if remaining < grace_ms {
                 // What it was waiting for may have ended while we were down: not at once.
-                now + GRACE_MS - alert.hold_ms
+                now + grace_ms - alert.hold_ms
             } else {
                 active_at + (now - down_at)
             };
@@ -311,6 +302,16 @@ fn graph_link(external_url: &str, expr: &str) -> String {
 }
 
 impl ActiveAlert {
+    /// How long it must be so before it fires, ms.
+    pub fn hold_ms(&self) -> i64 {
+        self.hold_ms
+    }
+
+    /// How long it goes on firing after, ms.
+    pub fn keep_firing_ms(&self) -> i64 {
+        self.keep_firing_ms
+    }
+
     fn new(instance: Instance, now: TimeMs) -> ActiveAlert {
         ActiveAlert {
             labels: instance.labels,

@@ -10,12 +10,12 @@ use crate::rule::{Env, EvalError, Instance};
 /// A rule whose verdict doesn't come from one query. The adapter over a rule plugin is one.
 ///
 /// What it returns joins the state that queries' samples join: `for`, `keep_firing_for`, `ALERTS`, sending.
-pub trait ExternalRule: Debug + Send {
+pub trait ExternalRule: Debug + Send + Sync {
     /// Its name: that of its group, and of its alerts where they name none (`alertname`).
     fn name(&self) -> &str;
 
     /// What is so at a time. `active` are its pending and firing alerts before this turn.
     ///
     /// Two instances with the same labels are an error; one that doesn't come again ends its alert.
-    fn evaluate(&mut self, at: TimeMs, active: &[&ActiveAlert], env: &mut Env<'_>) -> Result<Vec<Instance>, EvalError>;
+    fn evaluate(&self, at: TimeMs, active: &[&ActiveAlert], env: &Env<'_>) -> Result<Vec<Instance>, EvalError>;
 }

@@ -1,15 +1,16 @@
 //! Groups: rules that are evaluated one after the other, at the same time again and again.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use watchglass_model::{Alert, Labels, Sample, SampleBatch, TimeMs, Value, stale_nan};
-use watchglass_promql::{ParserOptions, parse};
 
-use crate::alerting::{AlertingRule, OUTAGE_TOLERANCE_MS};
+use crate::alerting::AlertingRule;
+use crate::dependencies::{Inputs, batches};
 use crate::external::ExternalRule;
-use crate::rule::{Env, GroupSpec, Health, Rule, RuleSpec};
-use crate::{ALERTS_FOR_STATE, EvalError};
+use crate::restore::restore;
+use crate::rule::{Env, GroupSpec, Health, Instance, Rule, RuleSpec};
+use crate::{ALERTS, ALERTS_FOR_STATE, EvalError};
 
 /// How a rule's last evaluation went.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +47,49 @@ pub struct Iteration {
     pub failures: usize,
 }
 
+/// When alerts are sent again, and how they go on after a restart; ms. The defaults are Prometheus'.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Firing alerts are sent again after this (`--rules.alert.resend-delay`).
+    pub resend_delay_ms: i64,
+    /// How long before a restart an alert may have been seen last for its `for` to go on (`--rules.alert.for-outage-tolerance`).
+    pub outage_tolerance_ms: i64,
+    /// The least time between a restart and the firing of an alert that was pending before it (`--rules.alert.for-grace-period`).
+    pub grace_ms: i64,
+}
+
+impl Default for Timing {
+    fn default() -> Timing {
+        Timing { resend_delay_ms: 60_000, outage_tolerance_ms: 60 * 60_000, grace_ms: 10 * 60_000 }
+    }
+}
+
+/// A turn of a group that is under way.
+#[derive(Debug)]
+pub struct Turn {
+    now: TimeMs,
+    /// The time of what is read and written: `now` less the query offset.
+    at: TimeMs,
+    samples: usize,
+    out: Iteration,
+}
+
+/// What a rule's expression gave, before anything follows from it.
+#[derive(Debug)]
+pub struct Looked {
+    found: Result<Found, EvalError>,
+    took: Duration,
+}
+
+/// What a rule found.
+#[derive(Debug)]
+enum Found {
+    /// What a recording rule records.
+    Samples(Vec<Sample>),
+    /// What an alerting rule says is so.
+    Instances(Vec<Instance>),
+}
+
 struct Entry {
     rule: Rule,
     status: RuleStatus,
@@ -53,48 +97,37 @@ struct Entry {
     series: HashSet<Labels>,
 }
 
+impl Entry {
+    fn new(rule: Rule) -> Entry {
+        Entry { rule, status: RuleStatus::default(), series: HashSet::new() }
+    }
+}
+
 /// A group at work.
 pub struct Group {
     spec: GroupSpec,
     interval_ms: i64,
     query_offset_ms: i64,
-    resend_delay_ms: i64,
+    timing: Timing,
     entries: Vec<Entry>,
+    /// Numbers of rules that may be evaluated at the same time.
+    batches: Vec<Vec<usize>>,
     /// Series of rules that a reload took away, to be marked stale at the next turn.
     orphans: HashSet<Labels>,
-    iterations: u64,
+    /// When the first turn was.
+    first_turn: Option<TimeMs>,
     status: GroupStatus,
 }
 
 impl Group {
-    /// Puts a group to work. `interval_ms` and `query_offset_ms` stand where the group names none; firing alerts are sent again after
-    /// `resend_delay_ms` (Prometheus: a minute).
-    pub fn new(spec: GroupSpec, interval_ms: i64, query_offset_ms: i64, resend_delay_ms: i64) -> Group {
-        let entry = |spec: &RuleSpec| Entry {
-            rule: Rule::new(spec.clone()),
-            status: RuleStatus::default(),
-            series: HashSet::new(),
-        };
-        Group {
-            interval_ms: spec.interval.unwrap_or(interval_ms).max(1),
-            query_offset_ms: spec.query_offset.unwrap_or(query_offset_ms),
-            resend_delay_ms,
-            entries: spec.rules.iter().map(entry).collect(),
-            spec,
-            orphans: HashSet::new(),
-            iterations: 0,
-            status: GroupStatus::default(),
-        }
+    /// Puts a group to work. `interval_ms` and `query_offset_ms` stand where the group names none.
+    pub fn new(spec: GroupSpec, interval_ms: i64, query_offset_ms: i64, timing: Timing) -> Group {
+        let entry = |spec: &RuleSpec| Entry::new(Rule::new(spec.clone()));
+        Group::with(spec.rules.iter().map(entry).collect(), spec, interval_ms, query_offset_ms, timing)
     }
 
     /// A group of one rule that is evaluated elsewhere: a rule plugin's. Its name and file are the plugin's, as its users know them.
-    pub fn external(
-        rule: Box<dyn ExternalRule>,
-        file: &str,
-        interval_ms: i64,
-        query_offset_ms: i64,
-        resend_delay_ms: i64,
-    ) -> Group {
+    pub fn external(rule: Box<dyn ExternalRule>, file: &str, interval_ms: i64, timing: Timing) -> Group {
         let spec = GroupSpec {
             name: rule.name().to_owned(),
             file: file.to_owned(),
@@ -104,10 +137,23 @@ impl Group {
             labels: Labels::empty(),
             rules: vec![],
         };
-        let mut group = Group::new(spec, interval_ms, query_offset_ms, resend_delay_ms);
         let rule = Rule::Alerting(AlertingRule::external(rule));
-        group.entries.push(Entry { rule, status: RuleStatus::default(), series: HashSet::new() });
-        group
+        Group::with(vec![Entry::new(rule)], spec, interval_ms, 0, timing)
+    }
+
+    fn with(entries: Vec<Entry>, spec: GroupSpec, interval_ms: i64, query_offset_ms: i64, timing: Timing) -> Group {
+        let rules: Vec<(&RuleSpec, bool)> = entries.iter().map(|e| (e.rule.spec(), e.rule.is_external())).collect();
+        Group {
+            interval_ms: spec.interval.unwrap_or(interval_ms).max(1),
+            query_offset_ms: spec.query_offset.unwrap_or(query_offset_ms),
+            timing,
+            batches: batches(&rules),
+            entries,
+            spec,
+            orphans: HashSet::new(),
+            first_turn: None,
+            status: GroupStatus::default(),
+        }
     }
 
     /// Says that there is no state from before to restore: `ALERTS` and `ALERTS_FOR_STATE` are written from the first turn on.
@@ -144,6 +190,20 @@ impl Group {
         self.entries.iter().map(|e| (&e.rule, &e.status))
     }
 
+    /// The metrics that it looks at; none for a rule that is evaluated elsewhere, which may look far back and at a cost: its interval alone counts.
+    pub fn inputs(&self) -> Inputs {
+        Inputs::of(self.entries.iter().map(|e| &e.rule).filter(|r| !r.is_external()).map(Rule::spec))
+    }
+
+    /// The names of the metrics that it writes.
+    pub fn outputs(&self) -> BTreeSet<String> {
+        let names = self.entries.iter().flat_map(|e| match &e.rule {
+            Rule::Recording(rule) => vec![rule.spec().name().to_owned()],
+            Rule::Alerting(_) => vec![ALERTS.to_owned(), ALERTS_FOR_STATE.to_owned()],
+        });
+        names.collect()
+    }
+
     /// Its turn that is due at `now` or was last: all groups of one interval are spread over it by a hash of their name and file.
     pub fn turn(&self, now: TimeMs) -> TimeMs {
         let hash = Labels::from_pairs([("file", &self.spec.file), ("name", &self.spec.name)]).fingerprint();
@@ -173,7 +233,7 @@ impl Group {
         }
         self.orphans = std::mem::take(&mut from.orphans);
         self.orphans.extend(from.entries.into_iter().flat_map(|old| old.series));
-        self.iterations = from.iterations;
+        self.first_turn = from.first_turn;
         self.status = from.status;
     }
 
@@ -182,106 +242,132 @@ impl Group {
         self.entries.iter().flat_map(|e| &e.series).chain(&self.orphans)
     }
 
-    /// Has a turn: evaluates every rule at `now`, stores what they give, marks stale what vanished.
+    /// Numbers of rules, in the order in which they must be evaluated: those of a list may be at the same time.
+    pub fn batches(&self) -> &[Vec<usize>] {
+        &self.batches
+    }
+
+    /// Has a turn, rule by rule. `elapsed` tells the time that passed since the call, for the statistics.
     ///
-    /// `for` goes on where it stood before a restart from the second turn on: the first one may come before anything was collected.
-    /// `elapsed` tells the time that passed since the call, for the statistics.
-    pub fn evaluate(&mut self, now: TimeMs, env: &mut Env<'_>, elapsed: &dyn Fn() -> Duration) -> Iteration {
-        let mut out = Iteration::default();
-        let at = now - self.query_offset_ms;
-        let mut samples_total = 0;
-        for entry in &mut self.entries {
-            let began = elapsed();
-            let result = match &mut entry.rule {
-                Rule::Recording(rule) => rule.evaluate(at, self.spec.limit, env),
-                Rule::Alerting(rule) => rule.evaluate(now, self.query_offset_ms, self.spec.limit, env),
-            };
-            entry.status.last_evaluation = now;
-            entry.status.duration = elapsed().saturating_sub(began);
-            let samples = match result {
-                Ok(samples) => samples,
-                Err(EvalError(error)) => {
-                    out.failures += 1;
-                    entry.status.health = Health::Bad;
-                    entry.status.last_error = error;
-                    continue;
-                }
-            };
-            entry.status.health = Health::Good;
-            entry.status.last_error.clear();
-            samples_total += samples.len();
-            if let Rule::Alerting(rule) = &mut entry.rule {
-                out.alerts.extend(rule.take_due(now, self.interval_ms, self.resend_delay_ms, env.external_url));
-            }
-            let series: HashSet<Labels> = samples.iter().map(|s| s.labels.clone()).collect();
-            let gone = entry.series.difference(&series).map(|labels| stale(labels, at));
-            let batch: Vec<Sample> = samples.into_iter().chain(gone).collect();
-            entry.series = series;
-            if !batch.is_empty() {
-                (env.append)(SampleBatch { samples: batch, metadata: Vec::new() });
-            }
+    /// A host with threads takes the same steps itself: [`Group::begin`], then batch by batch [`Group::look`] for all its rules at once and
+    /// [`Group::settle`] for each in order, at last [`Group::finish`].
+    pub fn evaluate(
+        &mut self,
+        now: TimeMs,
+        env: &Env<'_>,
+        append: &mut dyn FnMut(SampleBatch),
+        elapsed: &dyn Fn() -> Duration,
+    ) -> Iteration {
+        let mut turn = self.begin(now);
+        for rule in 0..self.entries.len() {
+            let looked = self.look(&turn, rule, env, elapsed);
+            self.settle(&mut turn, rule, looked, env, append);
         }
-        self.mark_orphans(at, env);
-        self.iterations += 1;
-        if self.iterations == 2 {
-            self.restore(now, env);
+        self.finish(turn, env, append, elapsed())
+    }
+
+    /// Begins a turn.
+    pub fn begin(&self, now: TimeMs) -> Turn {
+        Turn { now, at: now - self.query_offset_ms, samples: 0, out: Iteration::default() }
+    }
+
+    /// Evaluates a rule's expression, and its templates, without any consequence.
+    pub fn look(&self, turn: &Turn, rule: usize, env: &Env<'_>, elapsed: &dyn Fn() -> Duration) -> Looked {
+        let began = elapsed();
+        let found = match self.entries.get(rule).map(|e| &e.rule) {
+            Some(Rule::Recording(rule)) => rule.look(turn.at, self.spec.limit, env).map(Found::Samples),
+            Some(Rule::Alerting(rule)) => rule.look(turn.now, turn.at, env).map(Found::Instances),
+            None => Err(EvalError(format!("bug: there is no rule {rule}"))),
+        };
+        Looked { found, took: elapsed().saturating_sub(began) }
+    }
+
+    /// Draws the consequences of what a rule found: alerts go on, samples are stored, what vanished is marked stale.
+    pub fn settle(
+        &mut self,
+        turn: &mut Turn,
+        rule: usize,
+        looked: Looked,
+        env: &Env<'_>,
+        append: &mut dyn FnMut(SampleBatch),
+    ) {
+        let (now, at) = (turn.now, turn.at);
+        let Some(entry) = self.entries.get_mut(rule) else { return };
+        entry.status.last_evaluation = now;
+        entry.status.duration = looked.took;
+        let result = looked.found.and_then(|found| match (&mut entry.rule, found) {
+            (Rule::Alerting(rule), Found::Instances(instances)) => rule.step(now, at, self.spec.limit, instances),
+            (_, Found::Samples(samples)) => Ok(samples),
+            (Rule::Recording(_), Found::Instances(_)) => Err(EvalError("bug: alerts of a recording rule".to_owned())),
+        });
+        let samples = match result {
+            Ok(samples) => samples,
+            Err(EvalError(error)) => {
+                turn.out.failures += 1;
+                entry.status.health = Health::Bad;
+                entry.status.last_error = error;
+                return;
+            }
+        };
+        entry.status.health = Health::Good;
+        entry.status.last_error.clear();
+        turn.samples += samples.len();
+        if let Rule::Alerting(rule) = &mut entry.rule {
+            let resend = self.timing.resend_delay_ms;
+            turn.out.alerts.extend(rule.take_due(now, self.interval_ms, resend, env.external_url));
+        }
+        let series: HashSet<Labels> = samples.iter().map(|s| s.labels.clone()).collect();
+        let mut gone: Vec<&Labels> = entry.series.difference(&series).collect();
+        // Sets have no order; what is written has one.
+        gone.sort();
+        let gone = gone.into_iter().map(|labels| stale(labels, at));
+        let batch: Vec<Sample> = samples.into_iter().chain(gone).collect();
+        entry.series = series;
+        if !batch.is_empty() {
+            append(SampleBatch { samples: batch, metadata: Vec::new() });
+        }
+    }
+
+    /// Ends a turn, which took so long.
+    ///
+    /// `for` goes on where it stood before a restart once a whole interval lies between the first turn and this one: the first may come
+    /// before anything was collected.
+    pub fn finish(
+        &mut self,
+        turn: Turn,
+        env: &Env<'_>,
+        append: &mut dyn FnMut(SampleBatch),
+        took: Duration,
+    ) -> Iteration {
+        let now = turn.now;
+        self.mark_orphans(turn.at, append);
+        if now - *self.first_turn.get_or_insert(now) >= self.interval_ms {
+            for entry in &mut self.entries {
+                if let Rule::Alerting(rule) = &mut entry.rule
+                    && !rule.is_restored()
+                {
+                    restore(rule, now, &self.timing, &env.queries);
+                }
+            }
         }
         let GroupStatus { last_evaluation, missed, .. } = self.status;
         let turns = if last_evaluation > 0 { now.saturating_sub(last_evaluation) / self.interval_ms } else { 0 };
         let missed = missed + u64::try_from(turns - 1).unwrap_or(0);
-        self.status = GroupStatus { last_evaluation: now, duration: elapsed(), samples: samples_total, missed };
-        out
+        self.status = GroupStatus { last_evaluation: now, duration: took, samples: turn.samples, missed };
+        turn.out
     }
 
     /// Series of rules that are gone end here, unless a rule that is still there writes them.
-    fn mark_orphans(&mut self, at: TimeMs, env: &mut Env<'_>) {
+    fn mark_orphans(&mut self, at: TimeMs, append: &mut dyn FnMut(SampleBatch)) {
         let orphans = std::mem::take(&mut self.orphans);
         let living = |labels: &Labels| self.entries.iter().any(|e| e.series.contains(labels));
-        let samples: Vec<Sample> = orphans.iter().filter(|l| !living(l)).map(|l| stale(l, at)).collect();
+        let mut gone: Vec<&Labels> = orphans.iter().filter(|l| !living(l)).collect();
+        gone.sort();
+        let samples: Vec<Sample> = gone.into_iter().map(|l| stale(l, at)).collect();
         if !samples.is_empty() {
-            (env.append)(SampleBatch { samples, metadata: Vec::new() });
+            append(SampleBatch { samples, metadata: Vec::new() });
         }
     }
-
-    fn restore(&mut self, now: TimeMs, env: &mut Env<'_>) {
-        for entry in &mut self.entries {
-            let Rule::Alerting(rule) = &mut entry.rule else { continue };
-            if !rule.is_restored() {
-                restore_rule(rule, now, env);
-            }
-        }
-    }
-}
-
-/// Looks up what `ALERTS_FOR_STATE` said of a rule's alerts last.
-fn restore_rule(rule: &mut AlertingRule, now: TimeMs, env: &mut Env<'_>) {
-    // A plugin's alerts may have names of their own.
-    let names: BTreeSet<String> = rule.alerts().map(|a| a.labels.value("alertname").to_owned()).collect();
-    let (mut since, mut written) = (HashMap::new(), HashMap::new());
-    for name in names {
-        // The value (since when) and the time of the last point, of the same series: two queries, joined by labels.
-        let selector = format!("{ALERTS_FOR_STATE}{{alertname={}}}[{}s]", quote(&name), OUTAGE_TOLERANCE_MS / 1000);
-        for (function, found) in [("last_over_time", &mut since), ("ts_of_last_over_time", &mut written)] {
-            let text = format!("{function}({selector})");
-            // The second function is an experimental one; that switch is for what users write.
-            let Ok(expr) = parse(&text, ParserOptions::all()) else { continue };
-            for sample in (env.query)(&text, &expr, now).unwrap_or_default() {
-                if let Value::Float(v) = sample.value {
-                    found.insert(sample.labels.without_name(), v);
-                }
-            }
-        }
-    }
-    rule.restore(now, |labels| {
-        let (since, written) = (since.get(labels)?, written.get(labels)?);
-        (since.is_finite() && written.is_finite())
-            .then_some(((*written * 1000.0) as TimeMs, (*since * 1000.0) as TimeMs))
-    });
-}
-
-/// A text as a PromQL string literal.
-fn quote(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n"))
 }
 
 fn stale(labels: &Labels, t: TimeMs) -> Sample {

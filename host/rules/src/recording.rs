@@ -23,8 +23,8 @@ impl RecordingRule {
     }
 
     /// The samples that it records. Two with the same labels, and more than `limit` (0: any number), are errors.
-    pub(crate) fn evaluate(&self, at: TimeMs, limit: usize, env: &mut Env<'_>) -> Result<Vec<Sample>, EvalError> {
-        let mut samples = (env.query)(&self.spec.expr_text, &self.spec.expr, at).map_err(EvalError)?;
+    pub(crate) fn look(&self, at: TimeMs, limit: usize, env: &Env<'_>) -> Result<Vec<Sample>, EvalError> {
+        let mut samples = env.queries.instant(&self.spec.expr_text, &self.spec.expr, at).map_err(EvalError)?;
         let mut seen = HashSet::with_capacity(samples.len());
         for sample in &mut samples {
             let mut labels = LabelsBuilder::new(&sample.labels);

@@ -1,9 +1,10 @@
 //! Rules as written, and what evaluating one needs.
 
-use watchglass_model::{Labels, Sample, SampleBatch, TimeMs, Value};
+use watchglass_model::{Labels, Sample, TimeMs, Value};
 use watchglass_promql::ast::Expr;
 
 use crate::alerting::AlertingRule;
+use crate::queries::Queries;
 use crate::recording::RecordingRule;
 
 /// A group as written.
@@ -97,19 +98,14 @@ impl Health {
 #[error("{0}")]
 pub struct EvalError(pub String);
 
-/// Answers an instant query, given as text and as tree, at a time.
-pub type QueryExpr<'a> = dyn FnMut(&str, &Expr, TimeMs) -> Result<Vec<Sample>, String> + 'a;
 /// Answers an instant query given as text, at a time: what the template function `query` asks.
 pub type Query<'a> = dyn FnMut(&str, TimeMs) -> Result<Vec<Sample>, String> + 'a;
 
 /// What evaluation works with.
+#[derive(Clone, Copy)]
 pub struct Env<'a> {
-    /// Evaluates an instant query; a scalar as one sample without labels.
-    pub query: &'a mut QueryExpr<'a>,
-    /// Evaluates the text of a query inside a template.
-    pub query_text: &'a mut Query<'a>,
-    /// Stores what a rule made, before the next rule is evaluated.
-    pub append: &'a mut dyn FnMut(SampleBatch),
+    /// Where expressions are evaluated.
+    pub queries: Queries<'a>,
     /// Labels of the whole installation, for templates.
     pub external_labels: &'a Labels,
     /// The address people reach us under, for templates and links.
@@ -156,5 +152,10 @@ impl Rule {
             Rule::Recording(rule) => rule.spec(),
             Rule::Alerting(rule) => rule.spec(),
         }
+    }
+
+    /// Whether it is evaluated elsewhere.
+    pub(crate) fn is_external(&self) -> bool {
+        matches!(self, Rule::Alerting(rule) if rule.is_external())
     }
 }

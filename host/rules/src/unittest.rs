@@ -6,22 +6,19 @@ mod file;
 use std::cell::RefCell;
 use std::fmt;
 
-use watchglass_model::{Labels, Sample, TimeMs, Value};
-use watchglass_promql::ast::Expr;
+use watchglass_model::{Sample, SeriesData, TimeMs, Value};
 use watchglass_promql::script::Memory;
 use watchglass_promql::series::{SeriesValue, parse_series};
-use watchglass_promql::{Cancel, ParserOptions, QueryValue, parse, query_instant};
+use watchglass_promql::{Cancel, ParserOptions, Select, Source, SourceError, parse};
 
 use crate::rule::Rule;
-use crate::{AlertState, Env, Group, GroupSpec, parse_rule_file};
+use crate::{AlertState, Env, Group, GroupSpec, Queries, Timing, parse_rule_file};
 
 use self::check::{Alert, AlertCheck, check_alerts, check_samples};
 use self::file::{Test, UnitTests};
 
 /// The most turns of the groups in one test: a day at one second is far below it.
 const MAX_TURNS: i64 = 1_000_000;
-/// Firing alerts are sent again after this long; nobody receives them here.
-const RESEND_DELAY_MS: i64 = 60_000;
 
 /// How unit tests run.
 #[derive(Clone, Debug, Default)]
@@ -80,8 +77,11 @@ pub struct TestReport {
 /// Gives the files that a pattern of `rule_files` names, with their texts. Patterns are relative to the test file.
 pub type Load<'a> = dyn FnMut(&str) -> Result<Vec<(String, String)>, String> + 'a;
 
-/// Runs the tests of a file.
-pub fn run(text: &str, file_name: &str, load: &mut Load<'_>, options: &Options) -> Report {
+/// Gives groups of rules that no file holds, those of plugins, as new: each test begins with a set of its own.
+pub type External<'a> = dyn Fn() -> Vec<Group> + 'a;
+
+/// Runs the tests of a file. The groups of `external` have their turns after those of the rule files, and their alerts are checked alike.
+pub fn run(text: &str, file_name: &str, load: &mut Load<'_>, external: &External<'_>, options: &Options) -> Report {
     let tests = match file::parse(text, file_name) {
         Ok(tests) => tests,
         Err(errors) => return Report { errors, ..Report::default() },
@@ -107,8 +107,11 @@ pub fn run(text: &str, file_name: &str, load: &mut Load<'_>, options: &Options) 
     // Groups that are named come first, in that order; the others stay in theirs.
     let place = |group: &GroupSpec| tests.group_eval_order.iter().position(|n| *n == group.name).unwrap_or(usize::MAX);
     groups.sort_by_key(place);
-    let reports =
-        tests.tests.iter().map(|test| Run { test, file: &tests, groups: &groups, options }.report()).collect();
+    let reports = tests
+        .tests
+        .iter()
+        .map(|test| Run { test, file: &tests, groups: &groups, external, options }.report())
+        .collect();
     Report { tests: reports, errors: vec![] }
 }
 
@@ -116,6 +119,7 @@ struct Run<'a> {
     test: &'a Test,
     file: &'a UnitTests,
     groups: &'a [GroupSpec],
+    external: &'a External<'a>,
     options: &'a Options,
 }
 
@@ -134,15 +138,16 @@ impl Run<'_> {
             return Err(format!("more than {MAX_TURNS} evaluations; hint: a longer evaluation_interval"));
         }
         let mut waiting = self.samples()?.into_iter().peekable();
-        let memory = RefCell::new(Memory::default());
+        let memory = Shared(RefCell::new(Memory::default()));
         let mut groups: Vec<Group> =
-            self.groups.iter().map(|g| Group::new(g.clone(), self.test.interval, 0, RESEND_DELAY_MS)).collect();
+            self.groups.iter().map(|g| Group::new(g.clone(), self.test.interval, 0, Timing::default())).collect();
+        groups.extend((self.external)());
         groups.iter_mut().for_each(Group::set_restored);
         let mut failures = vec![];
         for turn in 0..=last / interval {
             let now = start + turn * interval;
             while let Some(sample) = waiting.next_if(|s| s.t <= now) {
-                memory.borrow_mut().append(&sample.labels, sample.t, sample.value);
+                memory.0.borrow_mut().append(&sample.labels, sample.t, sample.value);
             }
             let errors = self.turn(&mut groups, now, &memory);
             if !errors.is_empty() {
@@ -154,12 +159,12 @@ impl Run<'_> {
             }
         }
         for sample in waiting {
-            memory.borrow_mut().append(&sample.labels, sample.t, sample.value);
+            memory.0.borrow_mut().append(&sample.labels, sample.t, sample.value);
         }
         for check in &self.test.exprs {
             let found = parse(&check.expr, self.options.parser)
                 .map_err(|e| e.to_string())
-                .and_then(|expr| self.query(&memory.borrow(), &check.expr, &expr, start + check.at));
+                .and_then(|expr| self.queries(&memory, |q| q.instant(&check.expr, &expr, start + check.at)));
             match found {
                 Ok(samples) => failures.extend(check_samples(check, samples, self.file.fuzzy_compare)),
                 Err(e) => {
@@ -192,27 +197,22 @@ impl Run<'_> {
     }
 
     /// Evaluates every group; gives the errors of their rules.
-    fn turn(&self, groups: &mut [Group], now: TimeMs, memory: &RefCell<Memory>) -> Vec<String> {
-        let mut query = |text: &str, expr: &Expr, at| self.query(&memory.borrow(), text, expr, at);
-        let mut query_text = |text: &str, at| {
-            let expr = parse(text, self.options.parser).map_err(|e| e.to_string())?;
-            self.query(&memory.borrow(), text, &expr, at)
-        };
+    fn turn(&self, groups: &mut [Group], now: TimeMs, memory: &Shared) -> Vec<String> {
         let mut append = |batch: watchglass_model::SampleBatch| {
             for sample in batch.samples {
-                memory.borrow_mut().append(&sample.labels, sample.t, sample.value);
+                memory.0.borrow_mut().append(&sample.labels, sample.t, sample.value);
             }
-        };
-        let mut env = Env {
-            query: &mut query,
-            query_text: &mut query_text,
-            append: &mut append,
-            external_labels: &self.test.external_labels,
-            external_url: &self.test.external_url,
         };
         let mut errors = vec![];
         for group in groups {
-            group.evaluate(now, &mut env, &|| std::time::Duration::ZERO);
+            self.queries(memory, |queries| {
+                let env = Env {
+                    queries: *queries,
+                    external_labels: &self.test.external_labels,
+                    external_url: &self.test.external_url,
+                };
+                group.evaluate(now, &env, &mut append, &|| std::time::Duration::ZERO)
+            });
             for (rule, status) in group.rules().filter(|(_, status)| !status.last_error.is_empty()) {
                 let (name, at) = (rule.spec().name(), check::time(now - self.test.start));
                 errors.push(format!("    rule: {name}, time: {at}, err: {}", status.last_error));
@@ -221,30 +221,36 @@ impl Run<'_> {
         errors
     }
 
-    fn query(&self, memory: &Memory, text: &str, expr: &Expr, at: TimeMs) -> Result<Vec<Sample>, String> {
+    /// Asks of the memory, as the file and the options say.
+    fn queries<T>(&self, memory: &Shared, ask: impl FnOnce(&Queries<'_>) -> T) -> T {
         let engine = watchglass_promql::Options {
             subquery_step_ms: self.file.evaluation_interval,
             ..self.options.engine.clone()
         };
-        let result = query_instant(memory, text, expr, at, &engine, &Cancel::default()).map_err(|e| e.to_string())?;
-        match result.value {
-            QueryValue::Vector(samples) => Ok(samples),
-            QueryValue::Scalar(point) => {
-                Ok(vec![Sample { labels: Labels::empty(), t: point.t, value: Value::Float(point.v) }])
-            }
-            QueryValue::String(..) | QueryValue::Matrix(_) => Err("rule result is not a vector or scalar".to_owned()),
-        }
+        let cancel = Cancel::default();
+        ask(&Queries { source: memory, engine: &engine, parser: self.options.parser, cancel: &cancel })
+    }
+}
+
+/// A memory that is written between two queries.
+struct Shared(RefCell<Memory>);
+
+impl Source for Shared {
+    fn select(&self, what: &Select<'_>, cancel: &Cancel) -> Result<Vec<SeriesData>, SourceError> {
+        self.0.borrow().select(what, cancel)
     }
 }
 
 /// The firing alerts of all rules with the check's name.
 fn firing(groups: &[Group], check: &AlertCheck) -> Vec<Alert> {
     let rules = groups.iter().flat_map(Group::rules).filter_map(|(rule, _)| match rule {
-        Rule::Alerting(rule) if rule.spec().name() == check.alertname => Some(rule),
-        _ => None,
+        Rule::Alerting(rule) => Some(rule),
+        Rule::Recording(_) => None,
     });
+    // By the alert's name, not the rule's: a plugin's alerts have names of their own.
     rules
         .flat_map(|rule| rule.alerts().filter(|a| a.state == AlertState::Firing))
+        .filter(|a| a.labels.value("alertname") == check.alertname)
         .map(|a| Alert { labels: a.labels.clone(), annotations: a.annotations.clone() })
         .collect()
 }

@@ -149,3 +149,10 @@ fn only_the_first_document_counts() {
     assert_eq!(load("", "f.yml"), Ok(RuleFile::default()));
     assert_eq!(load("groups:\n", "f.yml"), Ok(RuleFile::default()));
 }
+
+#[test]
+fn keys_of_other_rulers_are_no_keys_here() {
+    // Thanos' key, which operators strip before a file reaches Prometheus; Prometheus refuses it too.
+    let error = load("groups:\n  - name: g\n    partial_response_strategy: warn\n", "f.yml").expect_err("unknown key");
+    assert!(error.contains("f.yml:3:5: unknown key `partial_response_strategy`"), "{error}");
+}

@@ -1,102 +1,12 @@
 //! Groups over samples in memory, under a clock of our own.
 
-use std::cell::RefCell;
-use std::time::Duration;
+mod common;
 
-use watchglass_model::{Labels, Sample, SampleBatch, TimeMs, Value, is_stale_nan};
-use watchglass_promql::ast::Expr;
-use watchglass_promql::script::Memory;
-use watchglass_promql::{Cancel, Options, ParserOptions, QueryValue, parse, query_instant};
+use common::world::{MINUTE, START, World, alerts, group, groups};
+use watchglass_model::{Labels, Sample, TimeMs};
 use watchglass_rules::{
-    ActiveAlert, AlertState, Env, EvalError, ExternalRule, Group, Health, Instance, Iteration, Rule, eval_timestamp,
-    parse_rule_file,
+    ActiveAlert, AlertState, Env, EvalError, ExternalRule, Group, Health, Instance, Rule, Timing, eval_timestamp,
 };
-
-/// Where all tests begin, so that no time is zero.
-const START: TimeMs = 1_700_000_000_000;
-const MINUTE: i64 = 60_000;
-
-#[derive(Default)]
-struct World {
-    memory: RefCell<Memory>,
-    /// What the last turn wrote.
-    written: RefCell<Vec<Sample>>,
-}
-
-impl World {
-    fn set(&self, series: &str, minute: i64, value: f64) {
-        let labels = watchglass_promql::series::parse_series(series).expect(series).labels;
-        self.memory.borrow_mut().append(&labels, START + minute * MINUTE, Value::Float(value));
-    }
-
-    fn query(&self, text: &str, expr: &Expr, at: TimeMs) -> Result<Vec<Sample>, String> {
-        let memory = self.memory.borrow();
-        let result = query_instant(&*memory, text, expr, at, &Options::default(), &Cancel::default());
-        match result.map_err(|e| e.to_string())?.value {
-            QueryValue::Vector(samples) => Ok(samples),
-            QueryValue::Scalar(p) => Ok(vec![Sample { labels: Labels::empty(), t: p.t, value: Value::Float(p.v) }]),
-            _ => Err("no vector".to_owned()),
-        }
-    }
-
-    fn turn_at(&self, group: &mut Group, now: TimeMs) -> Iteration {
-        self.written.borrow_mut().clear();
-        let mut query = |text: &str, expr: &Expr, at| self.query(text, expr, at);
-        let mut query_text = |text: &str, at| {
-            let expr = parse(text, ParserOptions::all()).map_err(|e| e.to_string())?;
-            self.query(text, &expr, at)
-        };
-        let mut append = |batch: SampleBatch| {
-            for sample in batch.samples {
-                self.memory.borrow_mut().append(&sample.labels, sample.t, sample.value.clone());
-                self.written.borrow_mut().push(sample);
-            }
-        };
-        let external_labels = Labels::from_pairs([("env", "test")]);
-        let mut env = Env {
-            query: &mut query,
-            query_text: &mut query_text,
-            append: &mut append,
-            external_labels: &external_labels,
-            external_url: "http://w/",
-        };
-        group.evaluate(now, &mut env, &|| Duration::ZERO)
-    }
-
-    fn turn(&self, group: &mut Group, minute: i64) -> Iteration {
-        self.turn_at(group, START + minute * MINUTE)
-    }
-
-    /// What the last turn wrote, as text; times in minutes.
-    fn written(&self) -> Vec<String> {
-        let show = |s: &Sample| {
-            let value = match s.value {
-                Value::Float(v) if is_stale_nan(v) => "stale".to_owned(),
-                Value::Float(v) => v.to_string(),
-                Value::Histogram(_) => "histogram".to_owned(),
-            };
-            format!("{} {value} at {}", s.labels, (s.t - START) / MINUTE)
-        };
-        let mut lines: Vec<String> = self.written.borrow().iter().map(show).collect();
-        lines.sort();
-        lines
-    }
-}
-
-fn group(rules: &str) -> Group {
-    let file = parse_rule_file(rules, "f.yml", ParserOptions::all()).unwrap_or_else(|e| panic!("{e:?}"));
-    Group::new(file.groups[0].clone(), MINUTE, 0, MINUTE)
-}
-
-fn alerts(group: &Group) -> Vec<String> {
-    let mut lines = vec![];
-    for (rule, _) in group.rules() {
-        if let Rule::Alerting(rule) = rule {
-            lines.extend(rule.alerts().map(|a| format!("{} {}", a.labels, a.state.as_str())));
-        }
-    }
-    lines
-}
 
 #[test]
 fn a_rule_sees_what_the_one_before_it_recorded() {
@@ -288,7 +198,6 @@ fn offsets_and_schedules() {
 #[derive(Debug)]
 struct Plugin {
     fail: bool,
-    seen: usize,
 }
 
 impl ExternalRule for Plugin {
@@ -296,15 +205,14 @@ impl ExternalRule for Plugin {
         "disk-full"
     }
 
-    fn evaluate(&mut self, _: TimeMs, active: &[&ActiveAlert], env: &mut Env<'_>) -> Result<Vec<Instance>, EvalError> {
-        self.seen = active.len();
+    fn evaluate(&self, _: TimeMs, active: &[&ActiveAlert], env: &Env<'_>) -> Result<Vec<Instance>, EvalError> {
         if self.fail {
             return Err(EvalError("trap".to_owned()));
         }
-        let found = (env.query_text)("m", START).map_err(EvalError)?;
+        let found = env.queries.text("m", START).map_err(EvalError)?;
         let instance = |sample: &Sample| Instance {
             labels: sample.labels.without_name(),
-            annotations: Labels::from_pairs([("active", self.seen.to_string())]),
+            annotations: Labels::from_pairs([("active", active.len().to_string())]),
             value: sample.value.clone(),
             hold_ms: MINUTE,
             keep_firing_ms: 0,
@@ -317,7 +225,7 @@ impl ExternalRule for Plugin {
 fn a_plugins_alerts_go_the_same_way() {
     let world = World::default();
     world.set("m{disk=\"a\"}", 0, 1.0);
-    let mut g = Group::external(Box::new(Plugin { fail: false, seen: 0 }), "plugin disk-full", MINUTE, 0, MINUTE);
+    let mut g = Group::external(Box::new(Plugin { fail: false }), "plugin disk-full", MINUTE, Timing::default());
     g.set_restored();
     assert_eq!(world.turn(&mut g, 0).alerts.len(), 0);
     assert_eq!(alerts(&g), ["{alertname=\"disk-full\", disk=\"a\"} pending"]);
@@ -328,7 +236,129 @@ fn a_plugins_alerts_go_the_same_way() {
     let Some((Rule::Alerting(rule), status)) = g.rules().next() else { panic!("no rule") };
     assert!(rule.is_external() && rule.state() == AlertState::Firing && status.health == Health::Good);
 
-    let mut g = Group::external(Box::new(Plugin { fail: true, seen: 0 }), "plugin disk-full", MINUTE, 0, MINUTE);
+    let mut g = Group::external(Box::new(Plugin { fail: true }), "plugin disk-full", MINUTE, Timing::default());
     assert_eq!(world.turn(&mut g, 0).failures, 1);
     assert_eq!(g.rules().next().map(|(_, s)| s.last_error.clone()), Some("trap".to_owned()));
+}
+
+/// Rules of all kinds that stand on each other in every way.
+const TANGLED: &str = "groups: [{name: g, limit: 3, rules: [
+    {record: a, expr: 'm * 2'}, {record: b, expr: 'a + 1'}, {record: c, expr: 'a offset 1m or b'}, {record: early, expr: 'late + 0'},
+    {alert: A, expr: 'm > 5', for: 1m}, {alert: B, expr: 'ALERTS{alertname=\"A\"}', labels: {of: '{{ $labels.alertname }}'}},
+    {record: late, expr: 'sum(m)'}, {record: same, expr: m, labels: {x: z}}, {record: many, expr: '{__name__=~\"a|b|c\"}'},
+    {alert: C, expr: 'm > 0', annotations: {t: '{{ range query \"sum(late)\" }}{{ .Value }}{{ end }}'}}, {record: last, expr: 'count({x=\"1\"})'}]}]";
+
+#[test]
+fn at_the_same_time_is_as_one_after_the_other() {
+    let (one, many) = (World::default(), World::default());
+    let (mut first, mut second) = (group(TANGLED), group(TANGLED));
+    assert!(second.batches().len() < 11 && second.batches()[0].len() > 3, "{:?}", second.batches());
+    first.set_restored();
+    second.set_restored();
+    for minute in 0..12 {
+        for world in [&one, &many] {
+            world.set("m{x=\"1\"}", minute, [1.0, 9.0, 8.0, 3.0][minute as usize % 4]);
+            if minute % 5 < 3 {
+                world.set("m{x=\"2\"}", minute, minute as f64);
+            }
+        }
+        let now = START + minute * MINUTE;
+        let (a, b) = (one.turn_at(&mut first, now), many.turn_in_batches(&mut second, now));
+        assert_eq!((one.written(), a.alerts, a.failures), (many.written(), b.alerts, b.failures), "minute {minute}");
+        let order = many.written_in_order();
+        assert_eq!(alerts(&first), alerts(&second), "minute {minute}");
+        let errors = |g: &Group| g.rules().map(|(_, s)| s.last_error.clone()).collect::<Vec<_>>();
+        assert_eq!(errors(&first), errors(&second), "minute {minute}");
+        assert!(errors(&first)[7].contains("same labelset") || minute > 2, "{:?}", errors(&first));
+        // Written in the order of the batches, and in them of the rules.
+        let place =
+            |name: &str| order.iter().position(|l| l.starts_with(name)).unwrap_or_else(|| panic!("{name}: {order:?}"));
+        assert!(place("a{") < place("late ") && place("late ") < place("b{"), "{order:?}");
+    }
+}
+
+#[test]
+fn what_was_over_before_a_restart_is_not_restored() {
+    let rules = "groups: [{name: g, rules: [{alert: Slow, expr: m > 0, for: 30m}]}]";
+    let world = World::default();
+    let mut g = group(rules);
+    g.set_restored();
+    // Pending for ten minutes, over for one, so again when it is back.
+    for minute in 0..=11 {
+        world.set("m", minute, if minute <= 10 { 1.0 } else { 0.0 });
+        world.turn(&mut g, minute);
+    }
+    let mut g = group(rules);
+    for minute in 12..=14 {
+        world.set("m", minute, 1.0);
+        world.turn(&mut g, minute);
+    }
+    let Some((Rule::Alerting(rule), _)) = g.rules().next() else { panic!("no rule") };
+    assert_eq!(rule.alerts().map(|a| (a.active_at - START) / MINUTE).collect::<Vec<_>>(), [12]);
+}
+
+#[test]
+fn how_far_back_and_how_soon_after_a_restart() {
+    let rules = "groups: [{name: g, rules: [{alert: Slow, expr: m > 0, for: 30m}]}]";
+    // (tolerance, grace, minutes of `for` before the restart): since when it is active after one of 10 minutes, and when it fires.
+    for (tolerance, grace, waited, since, fires) in [
+        // 20 are left: the ten without us don't count.
+        (60, 10, 10, 11, 41),
+        // Older than what is tolerated: anew.
+        (9, 10, 10, 20, 50),
+        // 5 are left: not before the grace period is over, which begins with the second turn.
+        (60, 10, 25, 16, 46),
+        (60, 2, 25, 11, 41),
+        // It had fired: at once.
+        (60, 10, 40, 0, 52),
+        // A grace longer than `for`: waits anew.
+        (60, 31, 10, 20, 50),
+    ] {
+        let timing = Timing { outage_tolerance_ms: tolerance * MINUTE, grace_ms: grace * MINUTE, ..Timing::default() };
+        let world = World::default();
+        let mut g = groups(rules, timing).remove(0);
+        g.set_restored();
+        for minute in 0..=waited {
+            world.set("m", minute, 1.0);
+            world.turn(&mut g, minute);
+        }
+        let mut g = groups(rules, timing).remove(0);
+        let mut fired = None;
+        for minute in waited + 10..waited + 45 {
+            world.set("m", minute, 1.0);
+            world.turn(&mut g, minute);
+            if fired.is_none() && alerts(&g)[0].ends_with("firing") {
+                fired = Some(minute);
+            }
+        }
+        let Some((Rule::Alerting(rule), _)) = g.rules().next() else { panic!("no rule") };
+        let active: Vec<i64> = rule.alerts().map(|a| (a.active_at - START) / MINUTE).collect();
+        assert_eq!(
+            (active, fired),
+            (vec![since], Some(fires)),
+            "tolerance {tolerance}, grace {grace}, waited {waited}"
+        );
+    }
+}
+
+#[test]
+fn a_rule_that_a_reload_brings_has_nothing_to_restore() {
+    let world = World::default();
+    let mut old = group("groups: [{name: g, rules: [{alert: A, expr: m}]}]");
+    for minute in 0..3 {
+        world.set("m", minute, 1.0);
+        world.turn(&mut old, minute);
+    }
+    let mut new = group("groups: [{name: g, rules: [{alert: A, expr: m}, {alert: B, expr: m}]}]");
+    new.set_restored();
+    new.take_state(old);
+    world.turn(&mut new, 3);
+    let written = world.written();
+    let names = [
+        "ALERTS_FOR_STATE{alertname=\"A\"}",
+        "ALERTS_FOR_STATE{alertname=\"B\"}",
+        "ALERTS{alertname=\"A\"",
+        "ALERTS{alertname=\"B\"",
+    ];
+    assert!(written.len() == 4 && names.iter().all(|n| written.iter().any(|w| w.starts_with(n))), "{written:?}");
 }

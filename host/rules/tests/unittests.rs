@@ -16,7 +16,7 @@ fn run_text(text: &str, name: &str, dir: &Path) -> Report {
         Ok(vec![(pattern.to_owned(), text)])
     };
     let options = Options { parser: ParserOptions::all(), engine: watchglass_promql::Options::default() };
-    run(text, name, &mut load, &options)
+    run(text, name, &mut load, &Vec::new, &options)
 }
 
 fn run_file(path: &Path) -> Report {

@@ -38,6 +38,7 @@ pub mod clock;
 mod collection;
 mod collector;
 pub mod config;
+mod duration;
 mod error;
 pub mod files;
 pub mod http;
@@ -57,6 +58,7 @@ pub use bindings::collector::watchglass::plugin::meta::{
 pub use bindings::collector::watchglass::plugin::types::{Error, Kind};
 pub use collection::{Collection, Context, Target};
 pub use collector::Collector;
+pub use duration::Duration;
 pub use rule::{Alert, Input, Point, Rule, Series};
 /// A plugin's config as it comes from `[collector.config]`.
 pub use serde_json::Value as Json;

@@ -12,6 +12,7 @@ use super::{Failure, print};
 use crate::collector_plan::plan;
 use crate::config::Config;
 use crate::daemon::{Overrides, load};
+use crate::rule_plugins;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
@@ -132,6 +133,14 @@ async fn collectors(config: &Config) -> anyhow::Result<Vec<String>> {
         };
         if let Err(e) = made {
             problems.push(config.at(entry, format!("collector `{}`: {e}", entry.value.job())).to_string());
+        }
+    }
+    for entry in config.file.rule_plugin.iter().map(|e| &e.value) {
+        let path = dir.join(format!("{}.wasm", entry.plugin));
+        if !path.is_file() {
+            eprintln!("warning: there is no {}; its options were not checked", path.display());
+        } else if let Err(e) = rule_plugins::one(entry, &dir, &host).await {
+            problems.push(e);
         }
     }
     Ok(problems)

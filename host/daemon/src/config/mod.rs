@@ -110,13 +110,27 @@ impl Config {
         }
         let mut names = BTreeSet::new();
         for entry in &self.file.rule_plugin {
-            let name = entry.value.name.as_deref().unwrap_or(&entry.value.plugin);
+            let (rule, name) = (&entry.value, entry.value.name());
             let at = |message: String| TextError::at(shown, &self.text, entry.line, entry.column, message);
-            if entry.value.plugin.is_empty() {
-                return Err(at("rule_plugin without `plugin`".to_owned()));
+            if rule.plugin.is_empty() {
+                return Err(at("rule_plugin without `plugin`".to_owned())
+                    .with_hint("plugin = \"disk-full\" runs plugins/disk-full.wasm"));
             }
-            if !names.insert(name.to_owned()) {
-                return Err(at(format!("rule_plugin `{name}` is defined twice")));
+            if rule.plugin.contains(['/', '\\']) || rule.plugin.starts_with('.') {
+                return Err(at(format!("plugin `{}` is no plain name", rule.plugin))
+                    .with_hint("a plugin is named by its file in the plugin folder, without `.wasm`"));
+            }
+            if !names.insert(name.clone()) {
+                return Err(at(format!("rule_plugin `{name}` is defined twice"))
+                    .with_hint("give each a `name` of its own; it is the rule group's"));
+            }
+            if [rule.interval, rule.timeout].into_iter().flatten().any(|d| d.ms <= 0) {
+                return Err(at(format!("rule_plugin `{name}`: interval and timeout must be greater than 0")));
+            }
+            if let (Some(interval), Some(timeout)) = (rule.interval, rule.timeout)
+                && timeout.ms > interval.ms
+            {
+                return Err(at(format!("rule_plugin `{name}`: timeout {timeout} is greater than interval {interval}")));
             }
         }
         if self.file.global.evaluation_interval.ms <= 0 {

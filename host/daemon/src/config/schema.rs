@@ -73,6 +73,8 @@ pub(crate) struct Global {
     pub(crate) scrape_interval: Option<Duration>,
     pub(crate) scrape_timeout: Option<Duration>,
     pub(crate) evaluation_interval: Duration,
+    /// How far back rules are evaluated that say nothing themselves (`query_offset` of their group).
+    pub(crate) rule_query_offset: Duration,
     pub(crate) external_labels: BTreeMap<String, String>,
 }
 
@@ -82,6 +84,7 @@ impl Default for Global {
             scrape_interval: None,
             scrape_timeout: None,
             evaluation_interval: Duration::from_secs(15),
+            rule_query_offset: Duration::from_secs(0),
             external_labels: BTreeMap::new(),
         }
     }
@@ -161,7 +164,7 @@ impl Default for Query {
 }
 
 /// `[rules]`
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Rules {
     /// Rule files, with `*` in the last part of the path.
@@ -170,6 +173,28 @@ pub(crate) struct Rules {
     pub(crate) shipped: bool,
     /// Evaluates a group right after the collection of what it reads, not at its own time alone.
     pub(crate) evaluate_after_scrape: bool,
+    /// Prometheus' `--rules.alert.resend-delay`: how long until a firing alert is sent again.
+    pub(crate) resend_delay: Duration,
+    /// Prometheus' `--rules.alert.for-outage-tolerance`: how long before a restart an alert may have been seen last for its `for` to go on.
+    pub(crate) for_outage_tolerance: Duration,
+    /// Prometheus' `--rules.alert.for-grace-period`: the least time between a restart and the firing of an alert that was pending before it.
+    pub(crate) for_grace_period: Duration,
+    /// Prometheus' `--rules.max-concurrent-evals`: threads beyond one a group, for rules that don't depend on each other.
+    pub(crate) max_concurrent_evals: usize,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Rules {
+            files: Vec::new(),
+            shipped: false,
+            evaluate_after_scrape: false,
+            resend_delay: Duration::from_secs(60),
+            for_outage_tolerance: Duration::from_secs(3600),
+            for_grace_period: Duration::from_secs(600),
+            max_concurrent_evals: 4,
+        }
+    }
 }
 
 /// `[alerting]`
@@ -303,6 +328,30 @@ pub(crate) struct RulePlugin {
     pub(crate) name: Option<String>,
     pub(crate) plugin: String,
     pub(crate) interval: Option<Duration>,
+    /// Of an evaluation; never longer than the interval.
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) limits: Limits,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) config: toml::Table,
+}
+
+impl RulePlugin {
+    /// Name of its rule group.
+    pub(crate) fn name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| self.plugin.clone())
+    }
+}
+
+impl Limits {
+    /// With the host's defaults where nothing is said.
+    pub(crate) fn of_plugin(&self) -> watchglass_plugin::Limits {
+        let default = watchglass_plugin::Limits::default();
+        watchglass_plugin::Limits {
+            memory_bytes: self.memory_mib.map(|mib| u64::from(mib) << 20),
+            cpu: self.cpu.map_or(default.cpu, Duration::std),
+            hostcall_bytes: self.hostcall_mib.map_or(default.hostcall_bytes, |mib| (mib as usize) << 20),
+            series: self.series.unwrap_or(default.series),
+            ..default
+        }
+    }
 }

@@ -10,6 +10,6 @@ use super::respond::success;
 use crate::daemon::Daemon;
 
 pub(crate) async fn plugins(State(daemon): State<Arc<Daemon>>) -> Response {
-    let plugins: Vec<Value> = daemon.collection.plugins();
+    let plugins: Vec<Value> = daemon.collection.plugins(&daemon.rule_plugins);
     success(json!({ "plugins": plugins }))
 }

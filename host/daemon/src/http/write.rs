@@ -44,7 +44,7 @@ pub(crate) async fn write(State(daemon): State<Arc<Daemon>>, headers: HeaderMap,
         let future = total - batch.samples.len();
         let appended =
             daemon.store.append(&batch, now).map_err(|e| (StatusCode::INTERNAL_SERVER_ERROR, e.to_string()))?;
-        daemon.evaluation.collected();
+        daemon.evaluation.collected(&batch);
         match appended.first_rejected {
             Some((index, why)) => Err((
                 StatusCode::BAD_REQUEST,

@@ -1,4 +1,7 @@
-//! Where the conformance data of other projects lies.
+//! What the tests share: where the conformance data of other projects lies, and a world of samples in memory.
+#![allow(dead_code, reason = "each test file uses its part")]
+
+pub(crate) mod world;
 
 use std::path::{Path, PathBuf};
 

@@ -8,6 +8,10 @@ use watchglass::plugin::meta::Instance;
 struct Rule;
 export!(Rule);
 
+thread_local! {
+    static CONFIG: std::cell::RefCell<String> = const { std::cell::RefCell::new(String::new()) };
+}
+
 impl Guest for Rule {
     fn describe() -> Manifest {
         Manifest {
@@ -30,12 +34,17 @@ impl Guest for Rule {
         if config.contains("refuse") {
             return Err(vec![Problem { path: "do".into(), message: "refused".into() }]);
         }
+        CONFIG.set(config);
         Ok(vec![Input { name: "use".into(), expr: "disk_use".into(), range_ms: 60_000, step_ms: 0 }])
     }
 
     fn evaluate(at: i64, inputs: Vec<Vec<Series>>, active: Vec<Alert>) -> Result<Vec<Alert>, Error> {
-        if at == 13 {
+        let told = |word: &str| CONFIG.with_borrow(|config| config.contains(word));
+        if at == 13 || told("spin") {
             crate::spin();
+        }
+        if told("trap") {
+            core::arch::wasm32::unreachable();
         }
         let alert = |s: &Series| Alert {
             name: "DiskFull".into(),

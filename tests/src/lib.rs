@@ -3,6 +3,7 @@
 //! Everything owns its ports and folders, so that all tests run in parallel. The tests themselves are in `tests/tests`.
 
 mod daemon;
+mod docker;
 mod http;
 mod prometheus;
 mod puppet;
@@ -10,6 +11,7 @@ mod redis;
 mod units;
 
 pub use daemon::{Daemon, plugins_dir, watchglass};
+pub use docker::Docker;
 pub use http::{App, Endpoint, Page, Received, Sink};
 pub use prometheus::{Prometheus, peer};
 pub use puppet::puppet;

@@ -13,11 +13,17 @@ struct Needed {
     skipped: &'static str,
 }
 
-const NEEDED: [Needed; 4] = [
+const NEEDED: [Needed; 6] = [
     Needed { program: "redis-server", package: "redis-server", skipped: "tests against a real Redis" },
     Needed { program: "dbus-daemon", package: "dbus", skipped: "units and sessions over a real D-Bus" },
-    Needed { program: "ip", package: "iproute2", skipped: "the node collector in a world of its own" },
+    Needed {
+        program: "ip",
+        package: "iproute2",
+        skipped: "the node collector in a world of its own, and real containers",
+    },
     Needed { program: "openssl", package: "openssl", skipped: "tests that make their own certificates" },
+    Needed { program: "dockerd", package: "docker.io", skipped: "tests with real containers" },
+    Needed { program: "busybox", package: "busybox-static", skipped: "tests with real containers" },
 ];
 
 /// The version whose behaviour the recipes describe.

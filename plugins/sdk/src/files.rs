@@ -38,6 +38,12 @@ pub trait Files {
     /// Gives how full a mounted file system is (statvfs). One that hangs answers `timed-out`.
     fn disk_usage(&self, mount_point: &str, timeout_ms: u32) -> Result<Usage, Error>;
 
+    /// Counts what a folder holds; stops after `max_entries` or `timeout_ms`. A walk that stopped goes on with its answer's `next` as `after`,
+    /// and then tells of the rest alone.
+    fn tree_usage(&self, path: &str, _after: &[u8], _max_entries: u32, _timeout_ms: u32) -> Result<Tree, Error> {
+        Err(Error::Unsupported(format!("{path}: folders are not counted here")))
+    }
+
     /// Reads a file as text; bytes that are no UTF-8 become U+FFFD.
     fn text(&self, path: &str) -> Result<String, Error> {
         self.read(path, MAX_TEXT).map(into_text)
@@ -61,11 +67,6 @@ pub trait Files {
             Err(e) => Err(e),
         }
     }
-}
-
-/// Counts what a folder holds, through the host; stops after `max_entries` or `timeout_ms`.
-pub fn tree_usage(path: &str, max_entries: u32, timeout_ms: u32) -> Result<Tree, Error> {
-    wit::tree_usage(path, max_entries, timeout_ms)
 }
 
 /// Makes text of bytes; what is no UTF-8 becomes U+FFFD.
@@ -98,5 +99,8 @@ impl Files for HostFiles {
     }
     fn disk_usage(&self, mount_point: &str, timeout_ms: u32) -> Result<Usage, Error> {
         wit::disk_usage(mount_point, timeout_ms)
+    }
+    fn tree_usage(&self, path: &str, after: &[u8], max_entries: u32, timeout_ms: u32) -> Result<Tree, Error> {
+        wit::tree_usage(path, after, max_entries, timeout_ms)
     }
 }

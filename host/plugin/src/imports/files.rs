@@ -167,13 +167,15 @@ impl Host for State {
     async fn tree_usage(
         &mut self,
         path: String,
+        after: Vec<u8>,
         max_entries: u32,
         timeout_ms: u32,
     ) -> wasmtime::Result<Result<Tree, Error>> {
         let until = Instant::now() + self.time(timeout_ms);
-        let walked = blocking(self, move |o| Ok(tree::walk(o.directory(&path)?, u64::from(max_entries), until)));
+        let walked =
+            blocking(self, move |o| Ok(tree::walk(o.directory(&path)?, &after, u64::from(max_entries), until)));
         let walked = walked.await.and_then(|r| r);
-        Ok(noted(self, walked).map(|t| Tree { bytes: t.bytes, entries: t.entries, complete: t.complete }))
+        Ok(noted(self, walked).map(|t| Tree { bytes: t.bytes, entries: t.entries, complete: t.complete, next: t.next }))
     }
 }
 

@@ -14,7 +14,7 @@ use crate::process::{self, Load, Tasks};
 use crate::stats::{Stall, Stats};
 use crate::subject::{self, Subject};
 use crate::{Memory, World, container, network};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use watchglass_sdk::files::into_text;
 use watchglass_sdk::prelude::*;
 
@@ -101,7 +101,7 @@ fn containers(
         out.problems.push(("cgroup", Error::TooLarge("more cgroups than are looked at".into())));
     }
     let mut subjects = subject::select(&walk, &memory.engines, options);
-    subject::read_processes(world, &hierarchies, &mut subjects, options.collects("process"));
+    subject::read_processes(world, &walk, &hierarchies, &mut subjects, options.collects("process"));
     if let Some(e) = subject::inspect(&mut memory.engines, world, &subjects) {
         out.problems.push(("engine", e));
     }
@@ -142,7 +142,7 @@ fn layers_of(world: &World, memory: &mut Memory, subjects: &[Subject]) -> Vec<La
         return Vec::new();
     }
     let mut layers: Vec<Layer> = Vec::new();
-    let mut found = BTreeMap::new();
+    let (mut found, mut taken) = (BTreeMap::new(), BTreeSet::new());
     for s in subjects {
         let Some(identity) = s.identity else { continue };
         let told = s.known(&memory.engines).and_then(|k| k.inspected.as_ref()).and_then(|i| {
@@ -162,7 +162,7 @@ fn layers_of(world: &World, memory: &mut Memory, subjects: &[Subject]) -> Vec<La
             }
             _ => None,
         };
-        layers.extend(layer.filter(|l| !layers.iter().any(|other| other.id == l.id)));
+        layers.extend(layer.filter(|_| taken.insert(identity.id)));
     }
     memory.found_layers = found;
     layers
@@ -220,6 +220,11 @@ impl Scene<'_> {
             if let Some(m) = stats.memory.as_mut().filter(|_| self.unified) {
                 m.swap = a.swap.saturating_sub(a.swap_free);
             }
+        }
+        // Of cgroup v2 the root has no events: the whole machine's are its.
+        if stats.oom_kills.is_none() && self.world.options.collects("oom_event") {
+            let events = self.world.files.text(&self.world.options.proc("vmstat"));
+            stats.oom_kills = events.ok().and_then(|t| crate::text::value_of(&t, "oom_kill"));
         }
         let machine = |kind: &str| {
             let text = self.world.files.text(&self.world.options.proc(&format!("pressure/{kind}"))).ok()?;
@@ -356,10 +361,11 @@ impl Scene<'_> {
 
     /// Adds what engines count over the life of containers that do not run now: one that fails again and again is seldom seen running.
     fn put_stopped(&self, subjects: &[Subject], memory: &Memory, batch: &mut Batch) {
+        let running: BTreeSet<&str> = subjects.iter().filter_map(|s| Some(s.identity?.id)).collect();
         for (at, engine) in memory.engines.iter().enumerate() {
             for (id, known) in &engine.containers {
                 let Some(inspected) = &known.inspected else { continue };
-                if subjects.iter().any(|s| s.engine == Some(at) && s.identity.is_some_and(|i| i.id == id)) {
+                if running.contains(id.as_str()) {
                     continue;
                 }
                 // Where its cgroup was, or will be; of Podman's nobody knows beforehand.

@@ -76,6 +76,7 @@ impl Collector for Cadvisor {
     fn describe() -> Manifest {
         let mut m = Manifest::new("cadvisor", env!("CARGO_PKG_VERSION"), "collects containers, as cAdvisor does")
             .lives(Instance::Shared, false)
+            .memory(64)
             .schema(options::schema())
             .wants(Capability::Files, "/sys", "cgroups")
             .wants(Capability::Files, "/proc", "mounts, networks and disks")

@@ -13,6 +13,9 @@ use watchglass_sdk::{Error, clock};
 /// Longest list of a cgroup's processes, bytes.
 const MAX_PROCS: u32 = 1 << 20;
 
+/// Most cgroups within one container whose processes are read.
+const MAX_BELOW: usize = 64;
+
 /// Longest table of network devices, bytes.
 const MAX_NET_DEV: u32 = 256 << 10;
 
@@ -66,7 +69,13 @@ pub(crate) fn select<'w>(walk: &'w Walk, engines: &Engines, options: &Options) -
 }
 
 /// Reads the processes of containers (of every cgroup where `all`), in one go.
-pub(crate) fn read_processes(world: &World, hierarchies: &[Hierarchy], subjects: &mut [Subject], all: bool) {
+pub(crate) fn read_processes(
+    world: &World,
+    walk: &Walk,
+    hierarchies: &[Hierarchy],
+    subjects: &mut [Subject],
+    all: bool,
+) {
     let Some((at, dir)) =
         hierarchies.iter().enumerate().find(|(_, h)| h.kind != Kind::Beside).map(|(at, h)| (at, h.dir.as_str()))
     else {
@@ -75,12 +84,26 @@ pub(crate) fn read_processes(world: &World, hierarchies: &[Hierarchy], subjects:
     let there = |s: &Subject| s.group.present & (1 << at.min(31)) != 0;
     let mut chosen: Vec<&mut Subject> =
         subjects.iter_mut().filter(|s| (all || s.identity.is_some()) && there(s)).collect();
-    let paths: Vec<String> =
-        chosen.iter().map(|s| format!("{}/cgroup.procs", hierarchy::dir_of(dir, s.path))).collect();
+    let list = |path: &str| format!("{}/cgroup.procs", hierarchy::dir_of(dir, path));
+    let numbers = |read: Result<Vec<u8>, Error>| -> Vec<u32> {
+        read.map(into_text).unwrap_or_default().lines().filter_map(|l| l.trim().parse().ok()).collect()
+    };
+    let paths: Vec<String> = chosen.iter().map(|s| list(s.path)).collect();
     for (subject, read) in chosen.iter_mut().zip(world.files.read_many(&paths, MAX_PROCS)) {
-        // A cgroup of cgroup v2 with processes below it alone, or one of threads, has no list.
-        let text = read.map(into_text).unwrap_or_default();
-        subject.procs = text.lines().filter_map(|l| l.trim().parse().ok()).collect();
+        subject.procs = numbers(read);
+    }
+    // Where a container divides its cgroup (systemd in it; Podman), its processes are in the ones below.
+    let mut below: Vec<(usize, String)> = Vec::new();
+    for (at, s) in chosen.iter().enumerate().filter(|(_, s)| s.identity.is_some() && s.procs.is_empty()) {
+        let prefix = format!("{}/", s.path);
+        let names = walk.cgroups.range(prefix.clone()..).map(|(path, _)| path);
+        below.extend(names.take_while(|p| p.starts_with(&prefix)).take(MAX_BELOW).map(|p| (at, list(p))));
+    }
+    let paths: Vec<String> = below.iter().map(|(_, p)| p.clone()).collect();
+    for ((at, _), read) in below.iter().zip(world.files.read_many(&paths, MAX_PROCS)) {
+        if let Some(subject) = chosen.get_mut(*at) {
+            subject.procs.extend(numbers(read));
+        }
     }
 }
 

@@ -1,9 +1,13 @@
 //! The engine's answers (Docker Engine API 1.24 and later, which Podman speaks too). Every field may be missing or null.
 
+use super::bounded;
 use super::time::unix_seconds;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 use watchglass_sdk::Error;
+
+/// Most containers that are taken from a list.
+const MAX_CONTAINERS: usize = 10_000;
 
 /// A container as the list has it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -11,11 +15,11 @@ use watchglass_sdk::Error;
 pub(crate) struct Listed {
     #[serde(rename = "Id", deserialize_with = "or_default")]
     pub(crate) id: String,
-    #[serde(rename = "Names", deserialize_with = "or_default")]
+    #[serde(rename = "Names", deserialize_with = "bounded::list")]
     pub(crate) names: Vec<String>,
     #[serde(rename = "Image", deserialize_with = "or_default")]
     pub(crate) image: String,
-    #[serde(rename = "Labels", deserialize_with = "or_default")]
+    #[serde(rename = "Labels", deserialize_with = "bounded::map")]
     pub(crate) labels: BTreeMap<String, String>,
     /// `running`, `restarting`, `exited`, `paused`, `created`, `dead`.
     #[serde(rename = "State", deserialize_with = "or_default")]
@@ -115,7 +119,7 @@ struct RawHealth {
 struct RawConfig {
     #[serde(rename = "Image", deserialize_with = "or_default")]
     image: String,
-    #[serde(rename = "Env", deserialize_with = "or_default")]
+    #[serde(rename = "Env", deserialize_with = "bounded::list")]
     env: Vec<String>,
 }
 
@@ -130,7 +134,14 @@ struct RawHostConfig {
 #[serde(default)]
 struct RawGraphDriver {
     #[serde(rename = "Data", deserialize_with = "or_default")]
-    data: BTreeMap<String, serde_json::Value>,
+    data: RawLayers,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RawLayers {
+    #[serde(rename = "UpperDir", deserialize_with = "or_default")]
+    upper: String,
 }
 
 /// What an engine says of itself.
@@ -184,18 +195,18 @@ fn wrong(what: &str, e: &serde_json::Error) -> Error {
     Error::Protocol(format!("the engine's answer to {what}: {e}"))
 }
 
-/// Reads the list of containers; those without a sound identifier are left out.
+/// Reads the list of containers, the first so many; those without a sound identifier are left out.
 pub(crate) fn list(body: &[u8]) -> Result<Vec<Listed>, Error> {
-    let listed: Vec<Listed> = serde_json::from_slice(body).map_err(|e| wrong("/containers/json", &e))?;
     // The identifier goes into paths of further questions.
-    Ok(listed.into_iter().filter(|l| l.id.len() == 64 && l.id.bytes().all(|b| b.is_ascii_hexdigit())).collect())
+    let sound = |l: &Listed| l.id.len() == 64 && l.id.bytes().all(|b| b.is_ascii_hexdigit());
+    bounded::filtered(body, MAX_CONTAINERS, sound).map_err(|e| wrong("/containers/json", &e))
 }
 
 /// Reads the answer about one container.
 pub(crate) fn inspect(body: &[u8]) -> Result<Inspected, Error> {
     let raw: RawInspected = serde_json::from_slice(body).map_err(|e| wrong("/containers/ID/json", &e))?;
     let folder = |path: &str| path.rsplit_once('/').map(|(dir, _)| dir.to_owned()).filter(|d| d.starts_with('/'));
-    let upper = raw.graph_driver.data.get("UpperDir").and_then(|u| u.as_str());
+    let upper = raw.graph_driver.data.upper;
     Ok(Inspected {
         name: raw.name,
         image: raw.config.image,
@@ -207,7 +218,7 @@ pub(crate) fn inspect(body: &[u8]) -> Result<Inspected, Error> {
         restarts: u64::try_from(raw.restarts).unwrap_or(0),
         health: raw.state.health.map(|h| h.status).filter(|s| !s.is_empty() && s != "none"),
         network_mode: raw.host_config.network_mode,
-        upper_dir: upper.filter(|u| u.starts_with('/')).map(str::to_owned),
+        upper_dir: upper.starts_with('/').then_some(upper),
         own_dir: folder(&raw.log_path).or_else(|| folder(&raw.hostname_path)),
     })
 }

@@ -1,6 +1,7 @@
 //! What Docker or Podman knows of the containers: names, images, labels, health, restarts, kills. Asked over its socket, by GET alone.
 
 mod answers;
+mod bounded;
 mod time;
 
 pub(crate) use answers::{Inspected, Listed};
@@ -15,9 +16,6 @@ const MAX_LIST: u32 = 8 << 20;
 
 /// Longest answer about one container, or of events, bytes.
 const MAX_ANSWER: u32 = 1 << 20;
-
-/// Most containers that are remembered.
-const MAX_CONTAINERS: usize = 10_000;
 
 /// How long one answer may take, milliseconds: an engine that hangs must not take the collection with it.
 const ANSWER_MS: u32 = 2_000;
@@ -153,6 +151,8 @@ pub(crate) struct Engine {
     info_at: Option<i64>,
     /// Until when its events were read, milliseconds of Unix time.
     events_until: i64,
+    /// When it is next asked for events, after it let us wait for them.
+    events_not_before: i64,
     /// The last event that was counted, nanoseconds of Unix time.
     last_event_ns: u64,
 }
@@ -182,7 +182,7 @@ impl Engine {
     pub(crate) fn refresh(&mut self, ask: Asking) -> Result<(), Error> {
         let listed = answers::list(&ask.get("/containers/json?all=1", MAX_LIST)?)?;
         let mut before = std::mem::take(&mut self.containers);
-        for one in listed.into_iter().take(MAX_CONTAINERS) {
+        for one in listed {
             let mut known = before.remove(&one.id).unwrap_or_default();
             let id = one.id.clone();
             known.listed = one;
@@ -207,7 +207,7 @@ impl Engine {
     fn read_events(&mut self, ask: Asking) -> Result<(), Error> {
         // `until` must be past, or the engine would wait for it. What it keeps is short, so that the first time all of it is asked for.
         let until = ask.now_ms;
-        if until <= self.events_until {
+        if until <= self.events_until || until < self.events_not_before {
             return Ok(());
         }
         let query = format!(
@@ -215,7 +215,11 @@ impl Engine {
             seconds(self.events_until),
             seconds(until)
         );
-        let body = ask.get(&query, MAX_ANSWER)?;
+        let answer = ask.get(&query, MAX_ANSWER);
+        if matches!(answer, Err(Error::TimedOut)) {
+            self.events_not_before = until.saturating_add(INFO_MS);
+        }
+        let body = answer?;
         self.events_until = until;
         let mut latest = self.last_event_ns;
         for Event { id, time_ns } in answers::events(&body) {

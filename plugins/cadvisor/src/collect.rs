@@ -15,6 +15,7 @@ use crate::stats::{Stall, Stats};
 use crate::subject::{self, Subject};
 use crate::{Memory, World, container, network};
 use std::collections::{BTreeMap, BTreeSet};
+use watchglass_sdk::Shared;
 use watchglass_sdk::files::into_text;
 use watchglass_sdk::prelude::*;
 
@@ -65,7 +66,7 @@ pub fn run(world: &World, memory: &mut Memory) -> Outcome {
             true
         }
     };
-    f::SCRAPE_ERROR.put(&mut out.batch, &[], &[], f64::from(failed));
+    f::SCRAPE_ERROR.put(&mut out.batch, &Shared::default(), &[], f64::from(failed));
     if world.options.collects("machine") {
         let facts = memory.facts.get_or_insert_with(|| Facts::read(world.files, world.options));
         let version = memory.engines.iter().map(|e| e.version.as_str()).find(|v| !v.is_empty()).unwrap_or("");
@@ -261,7 +262,7 @@ impl Scene<'_> {
             _ => None,
         };
         let known = s.known(&memory.engines);
-        let base = self.names.of(s.path, known);
+        let base = batch.labels(&self.names.of(s.path, known));
         container::put(stats, options, batch, &base);
         if options.collects("oom_event")
             && let Some(kills) = oom.or(stats.oom_kills)
@@ -291,7 +292,7 @@ impl Scene<'_> {
         disks: &mut Disks,
         links: &mut usize,
         batch: &mut Batch,
-        base: &container::Labels,
+        base: &Shared,
     ) -> Seen {
         let (options, known) = (self.world.options, s.known(&memory.engines));
         let inspected = known.and_then(|k| k.inspected.as_ref());
@@ -375,7 +376,7 @@ impl Scene<'_> {
                     _ => None,
                 };
                 let Some(path) = known.cgroup.clone().or(usual) else { continue };
-                let base = self.names.of(&path, Some(known));
+                let base = batch.labels(&self.names.of(&path, Some(known)));
                 f::RESTARTS.put(batch, &base, &[], inspected.restarts as f64);
                 if known.oom.total() > 0 && self.world.options.collects("oom_event") {
                     f::OOM_EVENTS.put(batch, &base, &[], known.oom.total() as f64);

@@ -4,13 +4,10 @@ use crate::families::{self as f, Family};
 use crate::options::Options;
 use crate::process::{Load, Tasks};
 use crate::stats::{Cpu, CpuSpec, Memory, MemorySpec, Pressure, Stats};
-use watchglass_sdk::Batch;
-
-/// Names and values of a container's labels.
-pub(crate) type Labels<'l> = [(&'l str, &'l str)];
+use watchglass_sdk::{Batch, Shared};
 
 /// Adds what the cgroup's files told.
-pub(crate) fn put(stats: &Stats, options: &Options, batch: &mut Batch, base: &Labels) {
+pub(crate) fn put(stats: &Stats, options: &Options, batch: &mut Batch, base: &Shared) {
     if let Some(cpu) = &stats.cpu {
         put_cpu(cpu, options.collects("percpu"), batch, base);
         // Without a quota there are no periods.
@@ -47,7 +44,7 @@ pub(crate) fn put(stats: &Stats, options: &Options, batch: &mut Batch, base: &La
     }
 }
 
-fn put_cpu(cpu: &Cpu, each: bool, batch: &mut Batch, base: &Labels) {
+fn put_cpu(cpu: &Cpu, each: bool, batch: &mut Batch, base: &Shared) {
     if each && !cpu.per_cpu_ns.is_empty() {
         for (at, ns) in cpu.per_cpu_ns.iter().enumerate().filter(|(_, ns)| **ns > 0) {
             f::CPU_USAGE.put(batch, base, &[&format!("cpu{at:02}")], *ns as f64 / 1e9);
@@ -59,7 +56,7 @@ fn put_cpu(cpu: &Cpu, each: bool, batch: &mut Batch, base: &Labels) {
     f::CPU_SYSTEM.put(batch, base, &[], cpu.system);
 }
 
-fn put_memory(m: &Memory, batch: &mut Batch, base: &Labels) {
+fn put_memory(m: &Memory, batch: &mut Batch, base: &Shared) {
     let numbers: [(Family, u64); 19] = [
         (f::MEMORY_CACHE, m.cache),
         (f::MEMORY_RSS, m.rss),
@@ -91,7 +88,7 @@ fn put_memory(m: &Memory, batch: &mut Batch, base: &Labels) {
     }
 }
 
-fn put_pressure(p: &Pressure, batch: &mut Batch, base: &Labels) {
+fn put_pressure(p: &Pressure, batch: &mut Batch, base: &Shared) {
     for (stall, waiting, stalled) in [
         (p.cpu, f::PRESSURE_CPU_WAITING, f::PRESSURE_CPU_STALLED),
         (p.memory, f::PRESSURE_MEMORY_WAITING, f::PRESSURE_MEMORY_STALLED),
@@ -105,7 +102,7 @@ fn put_pressure(p: &Pressure, batch: &mut Batch, base: &Labels) {
 }
 
 /// Adds tasks and load; both are 0 where nobody counts them.
-pub(crate) fn put_load(tasks: Tasks, load: Load, batch: &mut Batch, base: &Labels) {
+pub(crate) fn put_load(tasks: Tasks, load: Load, batch: &mut Batch, base: &Shared) {
     f::CPU_LOAD.put(batch, base, &[], load.wanting.round());
     f::CPU_LOAD_D.put(batch, base, &[], load.uninterruptible.round());
     for (state, value) in [

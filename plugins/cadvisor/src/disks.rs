@@ -5,6 +5,7 @@ use crate::mounts::Mount;
 use crate::options::Options;
 use crate::stats::Io;
 use std::collections::{BTreeMap, BTreeSet};
+use watchglass_sdk::Shared;
 use watchglass_sdk::files::{Files, Usage};
 use watchglass_sdk::prelude::*;
 
@@ -145,7 +146,7 @@ fn is_layer(point: &str) -> bool {
 }
 
 /// Adds the file systems and a cgroup's own counts of devices.
-pub(crate) fn put(filesystems: &[FileSystem], io: &Io, disks: &Disks, batch: &mut Batch, base: &[(&str, &str)]) {
+pub(crate) fn put(filesystems: &[FileSystem], io: &Io, disks: &Disks, batch: &mut Batch, base: &Shared) {
     let name = |device: (u32, u32)| disks.name(device).unwrap_or_default();
     for d in &io.bytes {
         let (device, major, minor) = (name(d.device), d.device.0.to_string(), d.device.1.to_string());
@@ -191,7 +192,7 @@ pub(crate) fn put(filesystems: &[FileSystem], io: &Io, disks: &Disks, batch: &mu
 }
 
 /// Adds a disk's counters. `counted`: the cgroup itself told how many reads and writes were its own.
-fn put_disk(disk: &Disk, counted: bool, batch: &mut Batch, base: &[(&str, &str)], device: &str) {
+fn put_disk(disk: &Disk, counted: bool, batch: &mut Batch, base: &Shared, device: &str) {
     const COUNTS: [(Family, usize); 7] = [
         (f::FS_READS, 0),
         (f::FS_WRITES, 4),

@@ -1,6 +1,6 @@
 //! Every family there is: its name, type, help and own labels. `describe` and the collection both take them from here.
 
-use watchglass_sdk::{Batch, Kind};
+use watchglass_sdk::{Batch, Kind, Shared};
 
 /// A family.
 #[derive(Clone, Copy, Debug)]
@@ -14,15 +14,13 @@ pub(crate) struct Family {
 
 impl Family {
     /// Adds a sample: `base` are the labels of the container or the machine, `own` the values of the family's own.
-    pub(crate) fn put(&self, batch: &mut Batch, base: &[(&str, &str)], own: &[&str], value: f64) {
+    pub(crate) fn put(&self, batch: &mut Batch, base: &Shared, own: &[&str], value: f64) {
         let mut family = batch.family(self.name, self.kind, self.help);
         if own.is_empty() {
-            family.sample(base, value);
+            family.sample_of(base, &[], value);
         } else {
-            let mut labels = Vec::with_capacity(base.len() + own.len());
-            labels.extend_from_slice(base);
-            labels.extend(self.labels.iter().copied().zip(own.iter().copied()));
-            family.sample(&labels, value);
+            let labels: Vec<(&str, &str)> = self.labels.iter().copied().zip(own.iter().copied()).collect();
+            family.sample_of(base, &labels, value);
         }
     }
 }

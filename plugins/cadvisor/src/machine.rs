@@ -4,8 +4,8 @@ use crate::families as f;
 use crate::options::Options;
 use crate::text;
 use std::collections::{BTreeMap, BTreeSet};
-use watchglass_sdk::Batch;
 use watchglass_sdk::files::Files;
+use watchglass_sdk::{Batch, Shared};
 
 /// Where the firmware's identifier of the machine may be: PC, device tree, s390x' hypervisor.
 const SYSTEM_UUID: [&str; 4] =
@@ -148,11 +148,12 @@ impl Facts {
 
     /// Adds the machine's families.
     pub(crate) fn put(&self, amounts: Option<Amounts>, engine: &str, batch: &mut Batch) {
-        let base = [
+        let base = batch.labels(&[
             ("boot_id", self.boot_id.as_str()),
             ("machine_id", self.machine_id.as_str()),
             ("system_uuid", self.system_uuid.as_str()),
-        ];
+        ]);
+        let bare = Shared::default();
         let numbers = [
             (f::MACHINE_BOOKS, self.books),
             (f::MACHINE_CORES, self.topology.cores),
@@ -176,9 +177,9 @@ impl Facts {
         for mode in ["app_direct_mode", "memory_mode"] {
             f::MACHINE_NVM.put(batch, &base, &[mode], 0.0);
         }
-        f::MACHINE_SCRAPE_ERROR.put(batch, &[], &[], f64::from(amounts.is_none() || self.topology.cores == 0));
+        f::MACHINE_SCRAPE_ERROR.put(batch, &bare, &[], f64::from(amounts.is_none() || self.topology.cores == 0));
         let versions = [self.kernel.as_str(), &self.os, engine, concat!("watchglass ", env!("CARGO_PKG_VERSION")), ""];
-        f::VERSION_INFO.put(batch, &[], &versions, 1.0);
+        f::VERSION_INFO.put(batch, &bare, &versions, 1.0);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Network devices: /proc/PID/net/dev, as a process' own network namespace has them.
 
 use crate::families::{self as f, Family};
-use watchglass_sdk::Batch;
+use watchglass_sdk::{Batch, Shared};
 
 /// Beginnings of devices' names that are left out: the loopback, and the host's ends of containers' pairs and their bridges.
 const IGNORED: [&str; 4] = ["lo", "veth", "docker", "nerdctl"];
@@ -39,7 +39,7 @@ const RECEIVED: [Family; 4] = [f::NETWORK_RX_BYTES, f::NETWORK_RX_PACKETS, f::NE
 const SENT: [Family; 4] = [f::NETWORK_TX_BYTES, f::NETWORK_TX_PACKETS, f::NETWORK_TX_ERRORS, f::NETWORK_TX_DROPPED];
 
 /// Adds a container's devices.
-pub(crate) fn put(devices: &[Device], batch: &mut Batch, base: &[(&str, &str)]) {
+pub(crate) fn put(devices: &[Device], batch: &mut Batch, base: &Shared) {
     for d in devices {
         for (families, values) in [(RECEIVED, d.received), (SENT, d.sent)] {
             for (family, value) in families.iter().zip(values) {

@@ -3,8 +3,8 @@
 use crate::families as f;
 use crate::options::Options;
 use crate::stats::{Stats, limit};
-use watchglass_sdk::Batch;
 use watchglass_sdk::files::Files;
+use watchglass_sdk::{Batch, Shared};
 
 /// Most processes of one container that are looked at.
 const MAX_PROCESSES: usize = 1_024;
@@ -22,7 +22,7 @@ pub(crate) fn put(
     stats: &Stats,
     links: &mut usize,
     batch: &mut Batch,
-    base: &[(&str, &str)],
+    base: &Shared,
 ) {
     let seen: Vec<u32> = stats.procs.iter().copied().filter(|p| *p != 0).take(MAX_PROCESSES).collect();
     f::PROCESSES.put(batch, base, &[], stats.procs.len() as f64);

@@ -51,7 +51,7 @@ mod rule;
 pub mod secrets;
 pub mod system;
 
-pub use batch::{Batch, Family};
+pub use batch::{Batch, Family, Shared};
 pub use bindings::collector::watchglass::plugin::meta::{
     Capability, DeclaredFamily, Instance, Manifest, Problem, Want,
 };

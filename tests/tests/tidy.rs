@@ -20,6 +20,7 @@ const EDGES: &[(&str, &[&str])] = &[
     ("plugins/sdk", &[]),
     ("plugins/anomaly", &["sdk"]),
     ("plugins/app", &["sdk"]),
+    ("plugins/cadvisor", &["sdk"]),
     ("plugins/disk-full", &["sdk"]),
     ("plugins/node", &["sdk"]),
     ("plugins/redis", &["sdk"]),

@@ -84,8 +84,12 @@ impl Group {
         self.next_at = if next > now { next } else { now.saturating_add(interval) };
     }
 
-    /// Whether every integration has settled this alert as it is: it may be forgotten if it was over by then.
-    pub(crate) fn is_settled(&self, version: u64, ends_at: TimeMs) -> bool {
+    /// Whether every integration has settled this alert as it is: it may be forgotten if it was over by then. Where nobody is told,
+    /// it is kept for as long as it fires: it may inhibit others, and it is shown.
+    pub(crate) fn is_settled(&self, version: u64, ends_at: TimeMs, now: TimeMs) -> bool {
+        if self.integrations.is_empty() {
+            return ends_at <= now;
+        }
         self.integrations.iter().all(|i| i.settled.is_some_and(|(v, at)| version <= v && ends_at <= at))
     }
 }

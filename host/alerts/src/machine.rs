@@ -39,6 +39,12 @@ pub enum InsertError {
     /// It has no labels, so no identity.
     #[error("at least one label pair required")]
     NoLabels,
+    /// A label without a name.
+    #[error("invalid label set: invalid name \"\"")]
+    UnnamedLabel,
+    /// An annotation without a name.
+    #[error("invalid annotations: invalid name \"\"")]
+    UnnamedAnnotation,
     /// It ends before it starts.
     #[error("start time must be before end time")]
     EndsBeforeStart,
@@ -64,6 +70,8 @@ pub struct Counts {
     pub suppressed_silenced: u64,
     /// The same: muted by a time interval.
     pub suppressed_muted: u64,
+    /// The same: outside of all active time intervals.
+    pub suppressed_inactive: u64,
     /// Notifications given up on because no outcome was reported.
     pub outcomes_missed: u64,
     /// Alerts held.
@@ -232,27 +240,43 @@ impl Alerts {
         let counts = &mut self.counts;
         let counter = if alert.resolved_at(now) { &mut counts.received_resolved } else { &mut counts.received_firing };
         *counter += 1;
-        if alert.labels.is_empty() {
-            self.counts.refused_invalid += 1;
-            return Err(InsertError::NoLabels);
-        }
         let fingerprint = alert.labels.fingerprint();
         let known = self.store.get(fingerprint).is_some();
         let most = self.config.options.max_alerts;
+        let unnamed = |labels: &Labels| labels.iter().any(|(name, _)| name.is_empty());
+        // In the order in which Alertmanager checks.
         let error = if alert.ends_at < alert.starts_at {
-            self.counts.refused_invalid += 1;
-            Some(InsertError::EndsBeforeStart)
+            InsertError::EndsBeforeStart
+        } else if unnamed(&alert.labels) {
+            InsertError::UnnamedLabel
+        } else if alert.labels.is_empty() {
+            InsertError::NoLabels
+        } else if unnamed(&alert.annotations) {
+            InsertError::UnnamedAnnotation
         } else if !known && most > 0 && self.store.len() >= most {
-            self.counts.refused_limit += 1;
-            Some(InsertError::TooMany(most))
+            InsertError::TooMany(most)
         } else {
-            None
+            return self.take(fingerprint, alert, (timeout, known), now);
         };
-        if let Some(error) = error {
+        match error {
+            InsertError::TooMany(_) => self.counts.refused_limit += 1,
+            _ => self.counts.refused_invalid += 1,
+        }
+        if !alert.labels.is_empty() {
             let reason = Reason::Refused { error: error.to_string() };
             self.journal.note((fingerprint, &alert.labels), "", "", reason, now);
-            return Err(error);
         }
+        Err(error)
+    }
+
+    /// Takes a valid alert in and puts it into its groups.
+    fn take(
+        &mut self,
+        fingerprint: u64,
+        alert: Alert,
+        (timeout, known): (bool, bool),
+        now: TimeMs,
+    ) -> Result<(), InsertError> {
         let stored = self.store.put(fingerprint, alert, timeout, now);
         let (labels, starts_at, version) = (stored.alert.labels.clone(), stored.alert.starts_at, stored.version);
         if !known {

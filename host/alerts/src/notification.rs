@@ -67,8 +67,8 @@ impl NotifyReason {
     pub fn as_str(self) -> &'static str {
         match self {
             NotifyReason::FirstNotification => "first notification",
-            NotifyReason::NewAlerts => "new alerts in group",
-            NotifyReason::NewResolved => "new resolved alerts in group",
+            NotifyReason::NewAlerts => "new alerts added",
+            NotifyReason::NewResolved => "some alerts resolved",
             NotifyReason::AllResolved => "all alerts resolved",
             NotifyReason::RepeatInterval => "repeat interval elapsed",
             NotifyReason::ResolvedMeanwhile => "fired and resolved while the receiver failed",

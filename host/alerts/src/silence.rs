@@ -102,7 +102,9 @@ impl Silence {
             if let Some(at) = set.iter().position(|m| m.name().is_empty()) {
                 return invalid(format!("invalid label matcher {at} in set {number}: invalid label name \"\""));
             }
-            if set.iter().all(Matcher::matches_empty) {
+            // A matcher with a `not` counts as one that says something, though it matches the empty string too.
+            let says_nothing = |m: &Matcher| matches!(m.op(), MatchOp::Equal | MatchOp::Regex) && m.matches_empty();
+            if set.iter().all(says_nothing) {
                 return invalid(format!("matcher set {number}: at least one matcher must not match the empty string"));
             }
         }
@@ -146,15 +148,9 @@ impl Silence {
     }
 }
 
-/// Whether a silence passes the API's `filter=`: each matcher is tried on the value that the silence has for its label.
+/// Whether a silence passes the API's `filter=`: each matcher stands in one of its sets, with the same label, operator and value.
 pub fn silence_matches_filter(silence: &Silence, filter: &[Matcher]) -> bool {
-    silence.matcher_sets.iter().any(|set| {
-        filter.iter().all(|wanted| {
-            let own = set.iter().find(|m| m.name() == wanted.name());
-            let negative = matches!(wanted.op(), MatchOp::NotEqual | MatchOp::NotRegex);
-            own.map_or(negative || wanted.matches_empty(), |m| wanted.matches(m.value()))
-        })
-    })
+    silence.matcher_sets.iter().any(|set| filter.iter().all(|wanted| set.contains(wanted)))
 }
 
 /// All silences that are kept.

@@ -80,7 +80,7 @@ impl Alerts {
                 issued.extend(self.integration_turn(id, group, (position, spec), &snapshot, now));
             }
         }
-        self.forget_settled(group);
+        self.forget_settled(group, now);
     }
 
     /// What the group has to tell now.
@@ -100,9 +100,12 @@ impl Alerts {
         }
         self.update_muted(id.0, now);
         if let Some((by, until)) = self.muted.get(&id.0) {
+            let active = &self.tree.node(id.0).active_time_intervals;
+            let inactive = !active.is_empty() && by == active;
             for (fingerprint, labels) in passing.drain(..) {
                 let reason = Reason::Muted { by: by.clone(), until: *until };
-                self.counts.suppressed_muted += 1;
+                let counts = &mut self.counts;
+                *if inactive { &mut counts.suppressed_inactive } else { &mut counts.suppressed_muted } += 1;
                 self.journal.note((fingerprint, &labels), &group.receiver, &group.key, reason, now);
             }
         }
@@ -309,7 +312,7 @@ impl Alerts {
                 }
             }
         }
-        self.forget_settled(&mut group);
+        self.forget_settled(&mut group, now);
         self.put_back(group_id.clone(), group);
         true
     }
@@ -363,10 +366,10 @@ impl Alerts {
     }
 
     /// Takes alerts out of the group that are over and that every integration has dealt with.
-    fn forget_settled(&mut self, group: &mut Group) {
+    fn forget_settled(&mut self, group: &mut Group, now: TimeMs) {
         let settled = |(fingerprint, version): (&u64, &u64)| {
             let ends_at = self.store.get(*fingerprint).map_or(TimeMs::MIN, |s| s.alert.ends_at);
-            group.is_settled(*version, ends_at).then_some(*fingerprint)
+            group.is_settled(*version, ends_at, now).then_some(*fingerprint)
         };
         let done: Vec<u64> = group.alerts.iter().filter_map(settled).collect();
         for fingerprint in done {
@@ -400,7 +403,7 @@ fn pause_after(failures: u32, key: &LogKey) -> i64 {
 }
 
 /// Alertmanager's order of alerts in a notification: by `job`, by `instance` (those that have them first), then those with fewer
-/// labels, then by labels.
+/// labels, then by labels, where of two the one that lacks a name comes first.
 pub(crate) fn display_order(a: &Labels, b: &Labels) -> Ordering {
     let by_label = |name: &str| match (a.get(name), b.get(name)) {
         (Some(a), Some(b)) => a.cmp(b),
@@ -408,5 +411,14 @@ pub(crate) fn display_order(a: &Labels, b: &Labels) -> Ordering {
         (None, Some(_)) => Ordering::Greater,
         (None, None) => Ordering::Equal,
     };
-    by_label("job").then_with(|| by_label("instance")).then_with(|| a.len().cmp(&b.len())).then_with(|| a.cmp(b))
+    by_label("job").then_with(|| by_label("instance")).then_with(|| by_labels(a, b))
+}
+
+/// Go's order of label sets: fewer labels first; else at the first name that differs the one without it, or the lesser value.
+pub(crate) fn by_labels(a: &Labels, b: &Labels) -> Ordering {
+    let pairs = a.iter().zip(b.iter()).map(|((a_name, a_value), (b_name, b_value))| {
+        // Names are in order: the lesser one is what the other set lacks.
+        b_name.cmp(a_name).then_with(|| a_value.cmp(b_value))
+    });
+    a.len().cmp(&b.len()).then_with(|| pairs.into_iter().find(|o| o.is_ne()).unwrap_or(Ordering::Equal))
 }

@@ -4,7 +4,7 @@ use watchglass_model::TimeMs;
 
 use crate::route::matches_all;
 use crate::store::Stored;
-use crate::turn::display_order;
+use crate::turn::{by_labels, display_order};
 use crate::{AlertFilter, AlertStatus, AlertView, Alerts, GroupFilter, GroupView};
 
 impl Alerts {
@@ -39,10 +39,8 @@ impl Alerts {
                 });
             }
         }
-        let fewer_labels_first = |a: &GroupView, b: &GroupView| {
-            let by_labels = a.labels.len().cmp(&b.labels.len()).then_with(|| a.labels.cmp(&b.labels));
-            by_labels.then_with(|| a.receiver.cmp(&b.receiver))
-        };
+        let fewer_labels_first =
+            |a: &GroupView, b: &GroupView| by_labels(&a.labels, &b.labels).then_with(|| a.receiver.cmp(&b.receiver));
         views.sort_by(fewer_labels_first);
         views
     }

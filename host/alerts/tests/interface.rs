@@ -165,7 +165,10 @@ fn any_set_of_matchers_silences() {
     assert_eq!(machine.alerts(&quiet, 0).len(), 2);
     assert!(silence_matches_filter(&both, &parse_matchers("team=db").expect("a filter")));
     assert!(!silence_matches_filter(&both, &parse_matchers("team=web").expect("a filter")));
-    assert!(silence_matches_filter(&both, &parse_matchers("team!=web, alertname=~\"B|C\"").expect("a filter")));
+    assert!(silence_matches_filter(&both, &parse_matchers("team=db, alertname=B").expect("a filter")));
+    // Matchers are looked for as they stand, not tried on each other.
+    assert!(!silence_matches_filter(&both, &parse_matchers("alertname=~\"B|C\"").expect("a filter")));
+    assert!(!silence_matches_filter(&both, &parse_matchers("alertname=A, team=db").expect("a filter")));
 }
 
 #[test]
@@ -300,4 +303,21 @@ fn reasons_are_bounded() {
     let why = machine.explain(&[Matcher::equal("alertname", "A")]);
     assert_eq!(why.len(), 64);
     assert!(why.windows(2).all(|w| w[0].at <= w[1].at));
+}
+
+#[test]
+fn alerts_are_told_in_alertmanagers_order() {
+    let mut machine = machine();
+    let all = ["x=1", "b=1", "a=1,c=1", "a=1,b=2", "a=1,b=1", "instance=z", "instance=y,a=1", "job=j,instance=a,q=1"];
+    let posts: Vec<PostedAlert> = all.iter().map(|l| posted(&format!("alertname=A,{l}"))).collect();
+    machine.post(&posts, 0);
+    let told = machine.step(30_000).remove(0);
+    let text = |labels: &Labels| {
+        let pairs = labels.iter().filter(|(name, _)| *name != "alertname").map(|(n, v)| format!("{n}={v}"));
+        pairs.collect::<Vec<_>>().join(",")
+    };
+    let order: Vec<String> = told.alerts.iter().map(|a| text(&a.alert.labels)).collect();
+    let wanted =
+        ["instance=a,job=j,q=1", "a=1,instance=y", "instance=z", "x=1", "b=1", "a=1,c=1", "a=1,b=1", "a=1,b=2"];
+    assert_eq!(order, wanted);
 }

@@ -83,5 +83,5 @@ pub(crate) fn operator(text: &str) -> Option<MatchOp> {
 }
 
 fn matcher(name: &str, op: MatchOp, value: &str) -> Result<Matcher, MatcherParseError> {
-    Matcher::new(name, op, value).map_err(|e| MatcherParseError(format!("error parsing regexp: {e}")))
+    Matcher::new(name, op, value).map_err(|e| MatcherParseError(format!("error parsing regexp: {}", e.reason)))
 }

@@ -6,6 +6,7 @@
 //! route ops group_by: alertname group_wait: 15s group_interval: 1m repeat_interval: 4h
 //!   route pager match: {severity="critical"} continue          (two spaces deeper: a child)
 //! receiver ops no_resolved latency: 2s                          (send_resolved is on unless said)
+//! receiver null without_integrations
 //! inhibit source: {severity="critical"} target: {severity="warning"} equal: instance
 //! interval nights times: 22:00-24:00 weekdays: monday:friday
 //! restart always                                                (before each step the machine is made anew from what was kept)
@@ -304,7 +305,8 @@ fn alert(labels: &Labels, starts_at: TimeMs, ends_at: TimeMs) -> Alert {
 /// Reads the lines before the events.
 fn configuration(lines: &[&str]) -> (RoutingConfig, BTreeMap<String, i64>, bool) {
     let mut config = RoutingConfig { options: Options::default(), ..RoutingConfig::default() };
-    let (mut latency, mut always, mut off) = (BTreeMap::new(), false, BTreeSet::new());
+    let (mut latency, mut always) = (BTreeMap::new(), false);
+    let (mut off, mut empty) = (BTreeSet::new(), BTreeSet::new());
     let mut path: Vec<Route> = Vec::new();
     for line in lines {
         let line = line.split('#').next().unwrap_or("").trim_end();
@@ -321,6 +323,9 @@ fn configuration(lines: &[&str]) -> (RoutingConfig, BTreeMap<String, i64>, bool)
                 let (name, rest) = rest.split_once(' ').unwrap_or((rest, ""));
                 if let Some(length) = value(rest, "latency") {
                     latency.insert(name.to_owned(), duration(length));
+                }
+                if rest.contains("without_integrations") {
+                    empty.insert(name.to_owned());
                 }
                 if rest.contains("no_resolved") {
                     off.insert(name.to_owned());
@@ -358,7 +363,10 @@ fn configuration(lines: &[&str]) -> (RoutingConfig, BTreeMap<String, i64>, bool)
     collect(&config.route, &mut names);
     config.receivers = names
         .into_iter()
-        .map(|name| ReceiverSpec { integrations: vec![IntegrationSpec::new("slack", 0, !off.contains(&name))], name })
+        .map(|name| {
+            let slack = IntegrationSpec::new("slack", 0, !off.contains(&name));
+            ReceiverSpec { integrations: if empty.contains(&name) { Vec::new() } else { vec![slack] }, name }
+        })
         .collect();
     (config, latency, always)
 }

@@ -18,7 +18,7 @@ const MAX_TEXT: usize = 500;
 ///   firing for 2m   instance=app:9090 job=app
 ///     summary: app:9090 is down
 ///   ended 23:40:12, lasted 5m30s   instance=app:9091 job=app
-///   receiver console, new alerts in group
+///   receiver console, new alerts added
 /// ```
 pub fn text(n: &Notification) -> String {
     let firing = n.alerts.iter().filter(|a| a.state == AlertState::Firing).count();

@@ -21,6 +21,21 @@ pub enum FailureReason {
     Timeout,
 }
 
+impl FailureReason {
+    /// All words that [`FailureReason::as_str`] gives, and those that only Alertmanager has.
+    pub const WORDS: [&str; 5] = ["clientError", "contextCanceled", "contextDeadlineExceeded", "other", "serverError"];
+
+    /// The `reason` label of Alertmanager's metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FailureReason::Other => "other",
+            FailureReason::Auth | FailureReason::Client | FailureReason::RateLimited => "clientError",
+            FailureReason::Server => "serverError",
+            FailureReason::Timeout => "contextDeadlineExceeded",
+        }
+    }
+}
+
 /// A message that was not taken.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{error}")]
@@ -68,8 +83,8 @@ impl Failure {
     }
 
     /// What the state machine is told.
-    pub fn outcome(self) -> Outcome {
-        Outcome::Failed { error: self.error, retry: self.retry, retry_after: self.retry_after }
+    pub fn outcome(&self) -> Outcome {
+        Outcome::Failed { error: self.error.clone(), retry: self.retry, retry_after: self.retry_after }
     }
 
     /// The same with these texts made unreadable, wherever they stand in the error.

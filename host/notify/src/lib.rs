@@ -31,4 +31,4 @@ pub mod slack;
 pub mod webhook;
 
 pub use failure::{Failure, FailureReason};
-pub use notifier::{Notifier, NotifierError};
+pub use notifier::{Delivery, Notifier, NotifierError};

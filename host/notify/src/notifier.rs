@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use watchglass_alerts::{Notification, Outcome};
@@ -9,7 +10,7 @@ use watchglass_model::{Alert, TimeMs};
 use watchglass_text::template::Value;
 
 use crate::config::{
-    AlertmanagerConfig, GoDuration, HttpConfig, HttpUrl, IntegrationConfig, SlackConfig, WebhookConfig,
+    AlertmanagerConfig, GoDuration, HttpConfig, HttpUrl, IntegrationConfig, Secret, SlackConfig, WebhookConfig,
 };
 use crate::failure::{Failure, FailureReason};
 use crate::forward::{self, ForwardConfig};
@@ -44,11 +45,32 @@ pub enum NotifierError {
     },
 }
 
+/// What became of a notification, with what metrics say of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// What the log is to keep, or why it was not taken.
+    pub result: Result<BTreeMap<String, String>, Failure>,
+    /// How many attempts were made; all but the last one failed.
+    pub requests: u32,
+}
+
+impl Delivery {
+    /// What the state machine is told.
+    pub fn outcome(&self) -> Outcome {
+        match &self.result {
+            Ok(receiver_data) => Outcome::Sent { receiver_data: receiver_data.clone() },
+            Err(failure) => failure.outcome(),
+        }
+    }
+}
+
 /// Sends notifications by a configuration.
 pub struct Notifier {
     receivers: BTreeMap<String, Vec<Ready>>,
     renderer: Renderer,
     external_url: String,
+    /// What no error may show.
+    secrets: Vec<Secret>,
 }
 
 /// An integration that is ready to send.
@@ -81,35 +103,46 @@ impl Notifier {
             }
             receivers.insert(receiver.name.clone(), all);
         }
-        Ok(Notifier { receivers, renderer, external_url: external_url.trim_end_matches('/').to_owned() })
+        Ok(Notifier {
+            receivers,
+            renderer,
+            external_url: external_url.trim_end_matches('/').to_owned(),
+            secrets: config.secrets.clone(),
+        })
     }
 
     /// Sends a notification, and tries again for up to ten seconds where that can help. Never past its deadline.
     ///
     /// Errors hold no secrets. `now` is the wall clock's time, which templates see.
     pub async fn send(&self, notification: &Notification, now: TimeMs) -> Outcome {
+        self.deliver(notification, now).await.outcome()
+    }
+
+    /// As [`Notifier::send`], and tells what kind of failure it was and how often it was tried.
+    pub async fn deliver(&self, notification: &Notification, now: TimeMs) -> Delivery {
         let ready = self.receivers.get(&notification.receiver).and_then(|all| all.get(notification.position));
+        let requests = AtomicU32::new(0);
         let result = match ready {
-            Some(ready) => self.send_by(ready, notification, now).await,
+            Some(ready) => self.send_by(ready, notification, &requests, now).await,
             None => {
                 let message =
                     format!("receiver {} has no integration {}", notification.receiver, notification.position);
                 Err(Failure::lasting(message, FailureReason::Other))
             }
         };
-        match result {
-            Ok(receiver_data) => Outcome::Sent { receiver_data },
-            Err(failure) => failure.outcome(),
-        }
+        // Each integration hides its own; an answer may still quote another's, where both write to one server.
+        let secrets: Vec<&str> = self.secrets.iter().map(Secret::expose).collect();
+        Delivery { result: result.map_err(|f| f.without_secrets(&secrets)), requests: requests.into_inner() }
     }
 
     async fn send_by(
         &self,
         ready: &Ready,
         notification: &Notification,
+        requests: &AtomicU32,
         now: TimeMs,
     ) -> Result<BTreeMap<String, String>, Failure> {
-        let clock = Clock::new(notification, now);
+        let clock = Clock::new(notification, requests, now);
         match ready {
             Ready::Slack(http, config) => {
                 let data = notification_data(notification, &notification.alerts, &self.external_url);
@@ -196,16 +229,17 @@ impl Ready {
 }
 
 /// What a notification's deadline leaves.
-struct Clock {
+struct Clock<'a> {
     left: Duration,
     seed: u64,
+    requests: &'a AtomicU32,
 }
 
-impl Clock {
-    fn new(notification: &Notification, now: TimeMs) -> Clock {
+impl<'a> Clock<'a> {
+    fn new(notification: &Notification, requests: &'a AtomicU32, now: TimeMs) -> Clock<'a> {
         let left = Duration::from_millis(notification.deadline.saturating_sub(now).max(0) as u64).max(LEAST_TIMEOUT);
         let seed = notification.id.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ now as u64;
-        Clock { left, seed }
+        Clock { left, seed, requests }
     }
 
     /// How long one request may take.
@@ -218,12 +252,16 @@ impl Clock {
     }
 
     /// Tries until it succeeds, within the deadline.
-    async fn attempts<T, F, R>(&self, attempt: F) -> Result<T, Failure>
+    async fn attempts<T, F, R>(&self, mut attempt: F) -> Result<T, Failure>
     where
         F: FnMut() -> R,
         R: Future<Output = Result<T, Failure>>,
     {
-        let all = attempts(PATIENCE.min(self.left), self.seed, attempt);
+        let counted = || {
+            self.requests.fetch_add(1, Ordering::Relaxed);
+            attempt()
+        };
+        let all = attempts(PATIENCE.min(self.left), self.seed, counted);
         match tokio::time::timeout(self.left, all).await {
             Ok(result) => result,
             Err(_) => Err(Failure::passing("no answer before the group's next turn", FailureReason::Timeout)),

@@ -357,6 +357,9 @@ impl TlsConfig {
 }
 
 fn check_proxy(url: &str, no_proxy: &str, from_environment: bool, connect_header: bool) -> Result<(), String> {
+    if url.starts_with(':') {
+        return Err("parse proxy_url: missing protocol scheme".to_owned());
+    }
     let words = match (url.is_empty(), no_proxy.is_empty(), from_environment) {
         (false, _, true) => "if proxy_from_environment is configured, proxy_url must not be configured",
         (_, false, true) => "if proxy_from_environment is configured, no_proxy must not be configured",

@@ -10,6 +10,7 @@ mod other;
 mod paging;
 mod receiver;
 mod route;
+mod shown;
 mod slack;
 mod values;
 mod webhook;
@@ -32,6 +33,7 @@ pub use paging::{
     PushoverConfig, VictoropsConfig,
 };
 pub use receiver::{Integration, IntegrationConfig, Receiver};
+pub use shown::shown;
 pub use slack::{SLACK_APP_URL, SlackAction, SlackConfig, SlackConfirmation, SlackField};
 pub use values::{GoDuration, HttpUrl, PromDuration, Secret, SecretUrl};
 pub use webhook::WebhookConfig;
@@ -53,6 +55,8 @@ pub struct AlertmanagerConfig {
     pub receivers: Vec<Receiver>,
     /// Glob patterns of template files, relative to the config file.
     pub templates: Vec<String>,
+    /// All secrets that stand in the file, the longest first: what no error may show, whoever's it is.
+    pub secrets: Vec<Secret>,
 }
 
 /// The file as written.
@@ -68,7 +72,7 @@ struct RawConfig {
     time_intervals: Vec<RawNamedInterval>,
     // Of Alertmanager's own doings, not of alerts: read, so that such files load, and left alone.
     tracing: Option<Spanned<RawTracing>>,
-    event_recorder: Option<serde_json::Value>,
+    event_recorder: Option<BTreeMap<String, serde_json::Value>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -139,7 +143,8 @@ impl AlertmanagerConfig {
         let route = route::root(root, &Names { receivers: &names, intervals: &time_intervals }, source)?;
         let inhibit_rules =
             raw.inhibit_rules.iter().map(|r| route::inhibit_rule(r, source)).collect::<Result<_, _>>()?;
-        Ok(AlertmanagerConfig { global, route, inhibit_rules, time_intervals, receivers, templates: raw.templates })
+        let (templates, secrets) = (raw.templates, shown::secrets(text));
+        Ok(AlertmanagerConfig { global, route, inhibit_rules, time_intervals, receivers, templates, secrets })
     }
 
     /// What the state machine works by.

@@ -191,6 +191,26 @@ impl<'de> Deserialize<'de> for JiraText {
                 Ok(JiraText { template: text.to_owned(), enable_update: None })
             }
 
+            fn visit_bool<E: serde::de::Error>(self, v: bool) -> Result<JiraText, E> {
+                self.visit_str(&v.to_string())
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, v: i64) -> Result<JiraText, E> {
+                self.visit_str(&v.to_string())
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, v: u64) -> Result<JiraText, E> {
+                self.visit_str(&v.to_string())
+            }
+
+            fn visit_f64<E: serde::de::Error>(self, v: f64) -> Result<JiraText, E> {
+                self.visit_str(&v.to_string())
+            }
+
+            fn visit_unit<E: serde::de::Error>(self) -> Result<JiraText, E> {
+                self.visit_str("")
+            }
+
             fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<JiraText, A::Error> {
                 let map = Map::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
                 Ok(JiraText { template: map.template, enable_update: map.enable_update })

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::global::GlobalConfig;
 use super::http::{HttpConfig, with_slash};
-use super::values::{GoDuration, HttpUrl, Secret, SecretUrl, at_most_one};
+use super::values::{GoDuration, HttpUrl, Secret, SecretUrl, at_most_one, with_unit};
 
 /// One entry of `pagerduty_configs`.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -288,8 +288,11 @@ pub struct PushoverConfig {
     pub device: String,
     pub sound: String,
     pub priority: String,
+    #[serde(deserialize_with = "with_unit")]
     pub retry: GoDuration,
+    #[serde(deserialize_with = "with_unit")]
     pub expire: GoDuration,
+    #[serde(deserialize_with = "with_unit")]
     pub ttl: GoDuration,
     pub html: bool,
     pub monospace: bool,

@@ -51,6 +51,10 @@ pub struct HttpUrl(String);
 impl HttpUrl {
     /// Checks a URL as amtool does: `http` or `https`, and a host.
     pub fn parse(text: &str) -> Result<HttpUrl, String> {
+        // Only secret addresses are shown as this.
+        if text == "<secret>" {
+            return Err("unsupported scheme \"\" for URL".to_owned());
+        }
         check_url(text)?;
         Ok(HttpUrl(text.to_owned()))
     }
@@ -227,9 +231,21 @@ impl GoDuration {
     }
 }
 
+/// A Go duration that must have a unit: where Alertmanager reads a text, not a number of nanoseconds.
+pub(crate) fn with_unit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<GoDuration, D::Error> {
+    GoDuration::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+}
+
 impl<'de> Deserialize<'de> for GoDuration {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        GoDuration::parse(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+        let text = String::deserialize(deserializer)?;
+        // A number without a unit is nanoseconds, as which Go keeps durations.
+        if text.bytes().all(|b| b.is_ascii_digit() || b"+-.".contains(&b))
+            && let Ok(nanoseconds) = text.parse::<f64>()
+        {
+            return Ok(GoDuration((nanoseconds / 1e6) as i64));
+        }
+        GoDuration::parse(&text).map_err(D::Error::custom)
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::http::HttpConfig;
-use super::values::{GoDuration, HttpUrl, Secret, at_most_one};
+use super::values::{GoDuration, Secret, SecretUrl, at_most_one};
 
 /// One entry of `webhook_configs`. After loading `http_config` is set.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -51,7 +51,7 @@ impl WebhookConfig {
         if url.contains("{{") {
             super::check_template(url).map_err(|e| format!("invalid template syntax: {e}"))
         } else if ways[0] {
-            HttpUrl::parse(url).map(|_| ()).map_err(|e| format!("invalid URL: {e}"))
+            SecretUrl::parse(url).map(|_| ()).map_err(|e| format!("invalid URL: {e}"))
         } else {
             Ok(())
         }

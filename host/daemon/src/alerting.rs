@@ -1,16 +1,16 @@
 //! The alert machine at work: alerts in, notifications out, outcomes back, everything that must outlive a restart on disk.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{Notify, Semaphore};
-use watchglass_alerts::{AlertFilter, Alerts, GroupFilter, Notification, Outcome};
+use watchglass_alerts::{Alerts, InsertError, Notification, PostedAlert};
 use watchglass_model::{Alert, TimeMs};
 use watchglass_notify::Notifier;
 
-use crate::metrics::{Counters, Metric, metric};
+use crate::alerting_metrics::{self, Deliveries};
+use crate::metrics::{Counters, Metric};
 use crate::state::State;
 
 /// Requests to receivers at the same time. Enough that a slow one does not hold up the others, few enough not to flood anybody.
@@ -25,6 +25,7 @@ pub(crate) struct Alerting {
     state: State,
     wake: Notify,
     sends: Arc<Semaphore>,
+    deliveries: Deliveries,
     counters: Arc<Counters>,
 }
 
@@ -36,6 +37,7 @@ impl Alerting {
             state,
             wake: Notify::new(),
             sends: Arc::new(Semaphore::new(SENDS_MAX)),
+            deliveries: Deliveries::default(),
             counters,
         }
     }
@@ -76,10 +78,14 @@ impl Alerting {
             return;
         }
         let refused = self.change(|machine| machine.insert(alerts, now));
-        self.counters.alerts_received(alerts, now, refused.len());
         if let Some(first) = refused.first() {
             tracing::warn!(refused = refused.len(), reason = %first, "alerts were not taken");
         }
+    }
+
+    /// Takes alerts from the API's clients. Gives the errors of those that were not taken.
+    pub(crate) fn post(&self, alerts: &[PostedAlert], now: TimeMs) -> Vec<InsertError> {
+        self.change(|machine| machine.post(alerts, now))
     }
 
     /// Works by another configuration from now on; on an error by the old one.
@@ -125,11 +131,11 @@ impl Alerting {
         let Ok(_permit) = Arc::clone(&self.sends).acquire_owned().await else { return };
         let started = std::time::Instant::now();
         let notifier = self.notifier.load_full();
-        let outcome = notifier.send(&notification, crate::now()).await;
-        self.counters.notification(&notification, &outcome, started.elapsed());
+        let delivery = notifier.deliver(&notification, crate::now()).await;
+        self.deliveries.count(&notification, &delivery, started.elapsed());
         let (group, receiver, kind) = (&notification.group_key, &notification.receiver, &notification.integration.kind);
-        match &outcome {
-            Outcome::Sent { .. } => {
+        match &delivery.result {
+            Ok(_) => {
                 tracing::info!(
                     receiver,
                     integration = kind,
@@ -139,33 +145,19 @@ impl Alerting {
                     "notified"
                 );
             }
-            Outcome::Failed { error, retry, .. } => {
+            Err(failure) => {
+                let (error, retry) = (&failure.error, failure.retry);
                 tracing::warn!(receiver, integration = kind, group, error, retry, "notification failed");
             }
         }
         let at = crate::now();
-        self.change(|machine| machine.outcome(notification.id, outcome, at));
+        self.change(|machine| machine.outcome(notification.id, delivery.outcome(), at));
     }
 }
 
 impl Alerting {
-    /// The metrics of alerts, groups and silences, under Alertmanager's names.
+    /// The metrics of alerts, groups, silences and notifications, under Alertmanager's names.
     pub(crate) fn metrics(&self, now: TimeMs) -> Vec<Metric> {
-        let machine = self.look();
-        let mut alerts = BTreeMap::from([("active", 0u32), ("suppressed", 0), ("unprocessed", 0)]);
-        for view in machine.alerts(&AlertFilter::default(), now) {
-            *alerts.entry(view.status.state()).or_default() += 1;
-        }
-        let mut silences = BTreeMap::from([("active", 0u32), ("pending", 0), ("expired", 0)]);
-        for silence in machine.silences(now) {
-            *silences.entry(silence.state(now).as_str()).or_default() += 1;
-        }
-        let groups = machine.groups(&GroupFilter::default(), now).len();
-        let mut out = vec![metric("alertmanager_dispatcher_aggregation_groups", &[], groups as f64)];
-        out.extend(alerts.iter().map(|(state, n)| metric("alertmanager_alerts", &[("state", state)], f64::from(*n))));
-        out.extend(
-            silences.iter().map(|(state, n)| metric("alertmanager_silences", &[("state", state)], f64::from(*n))),
-        );
-        out
+        alerting_metrics::metrics(&self.look(), &self.deliveries, now)
     }
 }

@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::Semaphore;
 use watchglass_alerts::{Alerts, GroupBy, IntegrationSpec, Route, RoutingConfig};
 use watchglass_model::exposition::Family;
-use watchglass_model::{MetricType, TimeMs};
+use watchglass_model::{Labels, MetricType, TimeMs};
 use watchglass_notify::Notifier;
 use watchglass_notify::config::{AlertmanagerConfig, HttpConfig, Integration, IntegrationConfig, Receiver, SecretUrl};
 use watchglass_notify::forward::ForwardConfig;
@@ -90,7 +90,10 @@ impl Overrides {
 /// An alertmanager.yml that is in force.
 struct Alertmanager {
     text: String,
-    receivers: Vec<String>,
+    /// Names and labels of all receivers.
+    receivers: Vec<(String, BTreeMap<String, String>)>,
+    /// 48 bits made of the text.
+    hash: f64,
 }
 
 /// All that is read from files, checked before any of it is put to work.
@@ -179,6 +182,16 @@ pub(crate) fn load(path: Option<&Path>, overrides: &Overrides) -> Result<Loaded,
             Err(LoadErrors(errors))
         }
     }
+}
+
+/// Refuses a configuration by which alerts would be lost: a route leads where nothing can be sent to.
+pub(crate) fn refuse_unsendable(loaded: &Loaded) -> Result<(), LoadErrors> {
+    let unsupported = loaded.alertmanager.unsupported_receivers_reached_by_routes();
+    let Some((receiver, kind)) = unsupported.first() else { return Ok(()) };
+    Err(LoadErrors(vec![format!(
+        "a route leads to receiver `{receiver}`, whose {kind}_configs can't be sent to yet: its alerts would be lost\n\
+         hint: give the receiver slack_configs or webhook_configs, or route its alerts elsewhere"
+    )]))
 }
 
 /// The integration that prints.
@@ -362,6 +375,7 @@ impl Daemon {
 
     async fn try_reload(self: &Arc<Self>) -> Result<(), LoadErrors> {
         let loaded = load(self.config_path.as_deref(), &self.overrides)?;
+        refuse_unsendable(&loaded)?;
         let one = |e: String| LoadErrors(vec![e]);
         let old = self.config();
         for (what, before, now) in [
@@ -408,8 +422,8 @@ impl Daemon {
         self.alertmanager.load().text.clone()
     }
 
-    /// The names of all receivers.
-    pub(crate) fn receivers(&self) -> Vec<String> {
+    /// The names of all receivers, and the labels of each.
+    pub(crate) fn receivers(&self) -> Vec<(String, BTreeMap<String, String>)> {
         self.alertmanager.load().receivers.clone()
     }
 
@@ -433,6 +447,13 @@ impl Daemon {
             ),
             metric("prometheus_config_last_reload_success_timestamp_seconds", &[], seconds(self.config_loaded_at())),
             metric("prometheus_config_last_reload_successful", &[], ok),
+            metric(
+                "alertmanager_build_info",
+                &[("version", env!("CARGO_PKG_VERSION")), ("branch", ""), ("revision", "")],
+                1.0,
+            ),
+            metric("alertmanager_config_hash", &[], self.alertmanager.load().hash),
+            metric("alertmanager_config_last_reload_success_timestamp_seconds", &[], seconds(self.config_loaded_at())),
             metric("alertmanager_config_last_reload_successful", &[], ok),
             metric("prometheus_engine_queries", &[], self.queries.running(max) as f64),
             metric("prometheus_engine_queries_concurrent_max", &[], max as f64),
@@ -452,7 +473,8 @@ impl Daemon {
 fn families(metrics: Vec<Metric>) -> Vec<Family> {
     let mut families: BTreeMap<&str, Family> = BTreeMap::new();
     for m in metrics {
-        let of_summary = ["_sum", "_count"].iter().find_map(|suffix| Some((m.name.strip_suffix(suffix)?, *suffix)));
+        let of_summary =
+            ["_bucket", "_sum", "_count"].iter().find_map(|suffix| Some((m.name.strip_suffix(suffix)?, *suffix)));
         let known = |name: &str| METRICS.iter().find(|(n, ..)| *n == name);
         let (name, suffix) = of_summary.filter(|(name, _)| known(name).is_some()).unwrap_or((m.name, ""));
         let family = families.entry(name).or_insert_with(|| {
@@ -494,34 +516,11 @@ fn notifier(loaded: &Loaded) -> anyhow::Result<Notifier> {
     Ok(Notifier::new(&loaded.alertmanager, &external_url(config), &dir)?)
 }
 
-/// An alertmanager.yml with whatever may be secret hidden, as Alertmanager's status has it: values of keys that name an address, a token, a
-/// password or a key.
-fn redacted(text: &str) -> String {
-    let secret = r#"(?m)((?:^|[{,\s'"])[A-Za-z_]*(?:url|token|password|secret|key|credentials|auth)['"]?\s*:[ \t]+)([^\s#][^\n]*)"#;
-    match regex::Regex::new(secret) {
-        Ok(secret) => secret.replace_all(text, "${1}<secret>").into_owned(),
-        Err(_) => String::new(),
-    }
-}
-
 impl Alertmanager {
     fn of(loaded: &Loaded) -> Alertmanager {
-        let receivers = loaded.alertmanager.receivers.iter().map(|r| r.name.clone()).collect();
-        Alertmanager { text: redacted(&loaded.alertmanager_text), receivers }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::redacted;
-
-    #[test]
-    fn secrets_are_hidden_and_the_rest_is_not() {
-        let text = "global:\n  slack_api_url: 'https://hooks.example/T/B/X'\nroute:\n  receiver: a # key\nreceivers:\n- webhook_configs: [{url: https://u:p@h/}]\n  basic_auth:\n    password: hush\n";
-        let shown = redacted(text);
-        for hidden in ["hooks.example", "u:p@h", "hush"] {
-            assert!(!shown.contains(hidden), "{shown}");
-        }
-        assert!(shown.contains("receiver: a # key") && shown.contains("  basic_auth:\n"), "{shown}");
+        let receivers = loaded.alertmanager.receivers.iter().map(|r| (r.name.clone(), r.labels.clone())).collect();
+        // As many bits as a metric's value holds without loss.
+        let hash = Labels::from_pairs([("config", &loaded.alertmanager_text)]).fingerprint() >> 16;
+        Alertmanager { text: watchglass_notify::config::shown(&loaded.alertmanager_text), receivers, hash: hash as f64 }
     }
 }

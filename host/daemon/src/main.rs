@@ -4,6 +4,7 @@
 //! plugin to a Slack message.
 
 mod alerting;
+mod alerting_metrics;
 mod cli;
 mod collection;
 mod collector_plan;

@@ -12,7 +12,7 @@ use watchglass_alerts::AlertFilter;
 
 use super::{Failure, print};
 use crate::config::DEFAULT_TOML;
-use crate::daemon::{Daemon, Overrides, load};
+use crate::daemon::{Daemon, Overrides, load, refuse_unsendable};
 use crate::http;
 
 /// How often the plugin folder is looked at.
@@ -48,13 +48,7 @@ pub(crate) fn run(args: Args) -> Result<(), Failure> {
     start_log(args.log_json);
     let overrides = Overrides { listen: args.listen.clone(), data: args.data.clone(), port: None };
     let mut loaded = load(args.config.as_deref(), &overrides).map_err(|e| Failure::Bad(e.to_string()))?;
-    let unsupported = loaded.alertmanager.unsupported_receivers_reached_by_routes();
-    if let Some((receiver, kind)) = unsupported.first() {
-        return Err(Failure::Bad(format!(
-            "a route leads to receiver `{receiver}`, whose {kind}_configs can't be sent to yet: its alerts would be lost\n\
-             hint: give the receiver slack_configs or webhook_configs, or route its alerts elsewhere"
-        )));
-    }
+    refuse_unsendable(&loaded).map_err(|e| Failure::Bad(e.to_string()))?;
     super::runtime()?.block_on(async {
         // The port first: if it is taken, nothing else should have begun.
         let address = loaded.config.listen_address().map_err(|e| anyhow!("{e}"))?;

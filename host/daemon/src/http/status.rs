@@ -54,6 +54,9 @@ pub(crate) async fn reload(State(daemon): State<Arc<Daemon>>) -> Response {
 }
 
 pub(crate) async fn not_found(uri: Uri) -> Response {
+    if uri.path().starts_with("/api/v2/") {
+        return super::alertmanager::not_found(&uri);
+    }
     if uri.path().starts_with("/api/") {
         return ApiError::NotFound(format!("there is no {}", uri.path())).into_response();
     }

@@ -179,6 +179,10 @@ pub struct Received {
     pub path: String,
     /// The body.
     pub body: serde_json::Value,
+    /// The body as it came.
+    pub text: String,
+    /// When it came, Unix time in ms.
+    pub at: i64,
 }
 
 /// Stands for Slack: takes every POST, keeps it, answers as it was told.
@@ -190,19 +194,30 @@ pub struct Sink {
 struct SinkState {
     received: Vec<Received>,
     status: StatusCode,
+    body: String,
+    silent: bool,
 }
 
 impl Sink {
     /// Starts one that answers `ok`.
     pub fn start() -> Sink {
-        let state = Arc::new(Mutex::new(SinkState { received: Vec::new(), status: StatusCode::OK }));
+        let state = SinkState { received: Vec::new(), status: StatusCode::OK, body: "ok".to_owned(), silent: false };
+        let state = Arc::new(Mutex::new(state));
         let take = |State(state): State<Arc<Mutex<SinkState>>>, Path(path): Path<String>, body: String| async move {
-            let mut state = state.lock().expect("no test panicked here");
-            let body = serde_json::from_str(&body).unwrap_or(serde_json::Value::String(body));
-            if state.status == StatusCode::OK {
-                state.received.push(Received { path, body });
+            let (status, answer, silent) = {
+                let mut state = state.lock().expect("no test panicked here");
+                if state.status == StatusCode::OK {
+                    let text = body.clone();
+                    let body = serde_json::from_str(&body).unwrap_or(serde_json::Value::String(body));
+                    state.received.push(Received { path, body, text, at: crate::now_ms() });
+                }
+                (state.status, state.body.clone(), state.silent)
+            };
+            if silent {
+                std::future::pending::<()>().await;
             }
-            (state.status, "ok")
+            let kind = if answer.starts_with('{') { "application/json" } else { "text/plain" };
+            (status, [("content-type", kind)], answer)
         };
         let router = Router::new().route("/{*path}", post(take)).with_state(Arc::clone(&state));
         Sink { server: Server::start(0, router), state }
@@ -221,6 +236,16 @@ impl Sink {
     /// What it answers from now on; what it refuses it does not keep.
     pub fn answer(&self, status: u16) {
         self.state.lock().expect("no test panicked here").status = StatusCode::from_u16(status).expect("a status code");
+    }
+
+    /// The body of its answers from now on; one that begins with a brace is JSON.
+    pub fn answer_with(&self, body: &str) {
+        self.state.lock().expect("no test panicked here").body = body.to_owned();
+    }
+
+    /// Whether it takes messages from now on without ever answering.
+    pub fn be_silent(&self, silent: bool) {
+        self.state.lock().expect("no test panicked here").silent = silent;
     }
 
     /// Waits for a message that the test accepts.

@@ -2,17 +2,21 @@
 //!
 //! Everything owns its ports and folders, so that all tests run in parallel. The tests themselves are in `tests/tests`.
 
+mod both;
 mod daemon;
 mod docker;
 mod http;
+mod peers;
 mod prometheus;
 mod puppet;
 mod redis;
 mod units;
 
+pub use both::{Answer, Both, normalized};
 pub use daemon::{Daemon, plugins_dir, watchglass};
 pub use docker::Docker;
 pub use http::{App, Endpoint, Page, Received, Sink};
+pub use peers::{Alertmanager, Running, peer_of};
 pub use prometheus::{Prometheus, peer};
 pub use puppet::puppet;
 pub use redis::Redis;
@@ -53,4 +57,15 @@ pub fn skip(test: &str, missing: &str) {
 /// A port that was free a moment ago.
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port()
+}
+
+/// Now, Unix time in ms.
+pub fn now_ms() -> i64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |d| d.as_millis() as i64)
+}
+
+/// A time as the APIs write it.
+pub fn rfc3339(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms)
+        .map_or_else(|e| e.to_string(), |t| t.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
 }

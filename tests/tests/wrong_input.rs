@@ -142,3 +142,43 @@ fn a_bad_reload_keeps_the_old_configuration() {
         if text.contains("env = \\\"b\\\"") { Ok(()) } else { Err(text) }
     });
 }
+
+#[test]
+fn receivers_that_cannot_be_sent_to_yet() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |routed: bool| {
+        let receiver = if routed { "pager" } else { "none" };
+        let text = format!(
+            "route: {{receiver: none, routes: [{{receiver: {receiver}}}]}}\nreceivers: [{{name: none}}, {{name: pager, pagerduty_configs: [{{routing_key: k}}]}}]\n"
+        );
+        fs::write(dir.path().join("alertmanager.yml"), text).unwrap();
+    };
+    fs::create_dir(dir.path().join("plugins")).unwrap();
+    let toml =
+        "[web]\nlisten = \"127.0.0.1:0\"\n[plugins]\ndir = \"plugins\"\n[alerting]\nconfig = \"alertmanager.yml\"\n";
+    fs::write(dir.path().join("watchglass.toml"), toml).unwrap();
+
+    write(true);
+    let (code, text) = output(dir.path(), &["check", "config"]);
+    assert!(
+        code == 0
+            && text.contains("warning: receiver `pager` has pagerduty_configs")
+            && text.contains("`run` will refuse"),
+        "{text}"
+    );
+    let (code, text) = output(dir.path(), &["run", "--config", "watchglass.toml"]);
+    assert!(
+        code == 1 && text.contains("a route leads to receiver `pager`") && text.contains("hint: "),
+        "{code}: {text}"
+    );
+
+    write(false);
+    let (code, text) = output(dir.path(), &["check", "config"]);
+    assert!(code == 0 && text.contains("no route leads to it"), "{text}");
+    let daemon = Daemon::start(dir.path(), &["--config", "watchglass.toml"]);
+    write(true);
+    let answer = reqwest::blocking::Client::new().post(format!("{}/-/reload", daemon.url())).send().unwrap();
+    assert_eq!(answer.status(), 500);
+    assert!(answer.text().unwrap().contains("receiver `pager`"));
+    assert!(!daemon.get("/api/v2/status").unwrap().contains("receiver: pager"), "the configuration before goes on");
+}

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use watchglass_model::{Labels, TimeMs};
 use watchglass_promql::{Cancel, Options, ParserOptions};
-use watchglass_rules::{Env, Group, Iteration, Looked, Queries};
+use watchglass_rules::{AlertState, Env, Group, Iteration, Looked, Queries, Rule, RuleKind};
 
 use crate::evaluation::{Evaluation, Fresh, Settings, group_label, lock};
 use crate::query_service::StoreSource;
@@ -29,16 +29,24 @@ pub(crate) struct GroupTurn {
     pub(crate) fresh: Arc<Fresh>,
 }
 
-/// Has turns for ever: at the group's own times, and after collections where that is switched on.
+/// Has turns for ever: at the group's own times, and where that is switched on after collections and when a `for` is over.
 pub(crate) async fn run(work: Arc<GroupTurn>) {
     let (interval_ms, mut turn) = {
         let group = lock(&work.group);
         (group.interval_ms(), group.turn(crate::now()) + group.interval_ms())
     };
+    let mut last = TimeMs::MIN;
     loop {
-        let wait = Duration::from_millis((turn - crate::now()).max(0) as u64);
+        let hold_over = if work.settings.after_scrape { work.next_hold_over(last) } else { None };
+        let next = hold_over.map_or(turn, |at| at.min(turn));
+        let wait = Duration::from_millis((next - crate::now()).max(0) as u64);
         tokio::select! {
-            () = tokio::time::sleep(wait) => {
+            () = tokio::time::sleep(wait), if next < turn => {
+                last = next;
+                work.have(next).await;
+            }
+            () = tokio::time::sleep(wait), if next == turn => {
+                last = turn;
                 work.have(turn).await;
                 let (missed, next) = next_turn(turn, crate::now(), interval_ms);
                 work.missed(missed);
@@ -64,6 +72,21 @@ fn next_turn(turn: TimeMs, now: TimeMs, interval_ms: i64) -> (u64, TimeMs) {
 }
 
 impl GroupTurn {
+    /// When the first `for` of a pending alert is over, after this time. Without a turn then an alert whose `for` is a multiple of the scrape
+    /// interval would often miss by some milliseconds the collection at which it is over.
+    fn next_hold_over(&self, after: TimeMs) -> Option<TimeMs> {
+        let group = lock(&self.group);
+        let alerting = group.rules().filter_map(|(rule, _)| match (rule, &rule.spec().kind) {
+            (Rule::Alerting(rule), RuleKind::Alerting { hold_ms, .. }) if !rule.is_external() => Some((rule, *hold_ms)),
+            _ => None,
+        });
+        let pending = alerting.flat_map(|(rule, hold_ms)| {
+            let pending = rule.alerts().filter(|a| a.state == AlertState::Pending);
+            pending.map(move |alert| alert.active_at.saturating_add(hold_ms)).filter(|at| *at > after)
+        });
+        pending.min()
+    }
+
     async fn have(self: &Arc<Self>, at: TimeMs) {
         let (work, cancel) = (Arc::clone(self), Cancel::default());
         let turn = tokio::task::spawn_blocking({

@@ -117,7 +117,7 @@ impl Facts {
     /// Reads them; what is not there, or not granted, is empty.
     pub(crate) fn read(files: &dyn Files, options: &Options) -> Facts {
         let first = |paths: &[&str]| {
-            let read = |p: &&str| Some(files.read(&options.root(p.trim()), 4_096).ok()?);
+            let read = |p: &&str| files.read(&options.root(p.trim()), 4_096).ok();
             let text =
                 paths.iter().filter(|p| !p.trim().is_empty()).find_map(read).map(watchglass_sdk::files::into_text);
             text.map(|t| text::cut(t.trim_matches(|c: char| c.is_whitespace() || c == '\0'), 200).to_owned())

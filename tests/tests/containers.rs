@@ -102,7 +102,7 @@ fn containers_are_collected_as_they_run_restart_and_die() {
     let driver = docker.run(&["info", "--format", "{{.Driver}}"]).unwrap();
     if driver == "overlay2" {
         let usage = "container_fs_usage_bytes{name=\"web\"}";
-        becomes(&daemon, usage, |v| v >= 3.0 * 1024.0 * 1024.0 && v < 4.0 * 1024.0 * 1024.0);
+        becomes(&daemon, usage, |v| (3.0 * 1024.0 * 1024.0..4.0 * 1024.0 * 1024.0).contains(&v));
         becomes(&daemon, "container_fs_usage_age_seconds{name=\"web\"}", |v| (0.0..=70.0).contains(&v));
         becomes(&daemon, "container_fs_limit_bytes{name=\"web\"}", |v| v > 1e6);
     } else {

@@ -309,8 +309,11 @@ mod tests {
         for v in edges.into_iter().chain(edges.map(|v| -v)).chain(others) {
             let plain = v == 0.0 || !v.is_finite() || (1e-6..1e21).contains(&v.abs());
             let expected = if plain { PlainFloat(v).to_string() } else { ExponentFloat(v).to_string() };
-            assert_eq!(text(v), expected);
+            // Where two shortest forms are equally near (a half at the last digit) Go takes the even digit, as here; Rust's own printing the other.
+            let tie = text(v).len() == expected.len() && text(v).parse() == Ok(v) && expected.parse() == Ok(v);
+            assert!(text(v) == expected || tie, "{} is not {expected}", text(v));
         }
+        assert_eq!(text(1_888_570_120_608_320.25), "1888570120608320.2");
         assert_eq!([text(f64::NAN), text(f64::INFINITY), text(-1e21)], ["NaN", "+Inf", "-1e+21"]);
     }
 }

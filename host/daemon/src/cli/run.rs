@@ -143,8 +143,10 @@ async fn until_signal(daemon: &Arc<Daemon>) -> Result<(), Failure> {
 /// Waits until every target was collected, rules were evaluated and an alert was notified; prints what came of it.
 async fn once(daemon: &Arc<Daemon>) -> Result<(), Failure> {
     let began = Instant::now();
-    let notified =
-        || daemon.counters.metrics().iter().any(|m| m.name == "alertmanager_notifications_total" && m.value > 0.0);
+    let notified = || {
+        let metrics = daemon.alerting.metrics(crate::now());
+        metrics.iter().any(|m| m.name == "alertmanager_notifications_total" && m.value > 0.0)
+    };
     while began.elapsed() < ONCE_MAX && !(daemon.collection.all_collected() && notified()) {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -76,6 +76,8 @@ struct World {
     told: BTreeMap<(String, String), Told>,
     /// By receiver and alert, what the last message that named it said.
     known: BTreeMap<(String, Labels), AlertState>,
+    /// Receivers that rightly believe that an alert fires which ended while it was kept quiet, and fires or fired anew since.
+    mistaken: BTreeSet<(String, Labels)>,
     /// Groups for which a repetition is allowed once: the process died before its note.
     excused: BTreeSet<(String, String)>,
     next_silence: u64,
@@ -160,6 +162,7 @@ impl World {
             on_their_way: Vec::new(),
             told: BTreeMap::new(),
             known: BTreeMap::new(),
+            mistaken: BTreeSet::new(),
             excused: BTreeSet::new(),
             next_silence: 0,
             messages: 0,
@@ -235,7 +238,12 @@ impl World {
                     self.machine.insert(&[alert], self.now);
                 }
                 None => {
-                    self.over.remove(&labels);
+                    if let Some(at) = self.over.remove(&labels)
+                        && self.quiet_at_the_end(&labels, at)
+                    {
+                        let believe = self.known.iter().filter(|((_, l), s)| *l == labels && **s == AlertState::Firing);
+                        self.mistaken.extend(believe.map(|(key, _)| key.clone()));
+                    }
                     self.firing.insert(labels.clone(), self.now);
                     let alert = self.alert(&labels, self.now, self.now + 4 * MINUTE);
                     self.machine.insert(&[alert], self.now);
@@ -348,7 +356,9 @@ impl World {
             );
         }
         for alert in &notification.alerts {
-            self.known.insert((place.0.clone(), alert.alert.labels.clone()), alert.state);
+            let key = (place.0.clone(), alert.alert.labels.clone());
+            self.mistaken.remove(&key);
+            self.known.insert(key, alert.state);
         }
         self.told.insert(place, now_told);
     }
@@ -372,6 +382,11 @@ impl World {
                 self.disturbed.insert(labels.clone(), self.now);
             }
         }
+    }
+
+    /// What ended while it was kept quiet is not told: then nothing is known to be wrong.
+    fn quiet_at_the_end(&self, labels: &Labels, ended: TimeMs) -> bool {
+        self.disturbed.get(labels).is_some_and(|at| *at + PATIENCE > ended)
     }
 
     fn check(&self) {
@@ -403,11 +418,15 @@ impl World {
             }
         }
         for (labels, since) in &self.over {
-            // What ended while it was kept quiet is not told: then nothing is known to be wrong.
-            let quiet_at_the_end = self.disturbed.get(labels).is_some_and(|at| *at + PATIENCE > *since);
+            let quiet_at_the_end = self.quiet_at_the_end(labels, *since);
             for (receiver, send_resolved) in receivers(labels) {
-                let known = self.known.get(&(receiver.to_owned(), labels.clone()));
-                let wanted = send_resolved && !quiet_at_the_end && settled(labels, *since, receiver);
+                let key = (receiver.to_owned(), labels.clone());
+                let known = self.known.get(&key);
+                // A firing of which nobody was told, over within the group's wait, is not told of either; an older belief stays.
+                let wanted = send_resolved
+                    && !quiet_at_the_end
+                    && !self.mistaken.contains(&key)
+                    && settled(labels, *since, receiver);
                 assert!(
                     !wanted || known != Some(&AlertState::Firing),
                     "seed {}: {labels} is over since {} s and {receiver} does not know: {:#?}",
